@@ -1,0 +1,56 @@
+/* choices.c - a line about each name that an option may take, for --list.
+
+   Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
+#include "choices.h"
+
+#include <slivi/score.h>
+
+#include <stddef.h>
+#include <string.h>
+
+typedef struct choice {
+    const char *option, *name, *help;
+} choice;
+
+static const choice choices[] = {
+    {"encoder", "gaussian", "N(mean(x), sd(x)^2), diagonal"},
+    {"encoder", "implicit", "a net of x and noise; its density is unknown"},
+    {"entropy", "closed", "in closed form; encoder gaussian only"},
+    {"likelihood", "bernoulli", "bits, from their logits"},
+    {"likelihood", "gaussian", "real numbers around a mean, see x-sd"},
+    {"binarise", "dynamic", "bits drawn from the pixels at each step"},
+    {"binarise", "none", "pixels as they are"},
+    {"base", "none", "the net is the whole score"},
+    {"base", "gaussian",
+     "the score of a fitted Gaussian, which a net corrects"},
+    {"precision", "f32", "single precision"},
+    {"precision", "f64", "double precision"},
+    {"law", "normal", "N(0, I)"},
+    {"law", "rademacher", "every entry +1 or -1"},
+    {"law", "sphere", "uniform on the sphere of radius sqrt(dimension)"},
+    {"activation", "identity", "x: an affine net"},
+    {"activation", "tanh", "smooth"},
+    {"activation", "softplus", "log(1 + exp x), smooth"},
+    {"activation", "sigmoid", "1 / (1 + exp -x), smooth"},
+    {"activation", "relu", "max(x, 0); its kink does not suit score nets"},
+    {"activation", "leaky-relu", "x, or 0.2 x below 0; the same kink"},
+    {"activation", "elu", "x, or exp x - 1 below 0"},
+    {"activation", "silu", "x sigmoid(x), smooth"},
+    {"activation", "gelu", "x Phi(x), smooth"},
+    {"activation", "sin", "smooth and periodic"},
+    {"optimizer", "momentum", "stochastic gradient descent with momentum"},
+    {"optimizer", "rmsprop", "steps scaled by a running root mean square"},
+    {"optimizer", "adam", "the same, with a running mean of the gradient"},
+    {"schedule", "constant", "the same rate throughout"},
+    {"schedule", "linear", "falls to 0 along a line"},
+    {"schedule", "cosine", "falls to 0 along half a cosine"},
+    {NULL, NULL, NULL},
+};
+
+const char *choices_help(const char *option, const char *name)
+{
+    for (const choice *c = choices; c->name; c++)
+        if (!strcmp(c->option, option) && !strcmp(c->name, name))
+            return c->help;
+    return slivi_score_help(name);
+}

@@ -1,0 +1,317 @@
+/* vae_run.c - a run of slivi-vae: made from options, saved, gone on with.
+
+   Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
+#include "vae_run.h"
+#include "complain.h"
+#include "evaluate.h"
+#include "report.h"
+
+#include <slivi/learn.h>
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int fail(void)
+{
+    return complain("%s", slivi_errmsg());
+}
+
+/* ---- going on ------------------------------------------------------------ */
+
+static int is_named(const char *const *names, const char *name)
+{
+    for (; *names; names++)
+        if (!strcmp(*names, name))
+            return 1;
+    return 0;
+}
+
+/* none, or is:N */
+static int read_eval(vae_run *r)
+{
+    const char *text = args_text(r->args, "eval"), *n = text + 3;
+    r->eval_images = 0;
+    if (!strcmp(text, "none"))
+        return 0;
+    if (!strncmp(text, "is:", 3) && strspn(n, "0123456789") == strlen(n)
+        && strlen(n) < 10)
+        r->eval_images = strtoul(n, NULL, 10);
+    return r->eval_images
+               ? 0
+               : complain_usage(
+                   "option eval: \"%.64s\" is not one of none, is:N", text);
+}
+
+/* Options that may be others in a run that goes on. */
+static const char *const free_options[] = {
+    "data", "steps",      "report-steps", "save-seconds",
+    "eval", "eval-draws", "threads",      NULL,
+};
+
+/* Options of the old run where none are given; what is given must agree. */
+static int adopt(vae_run *r, const json_t *old)
+{
+    const json_t *schedule = json_object_get(old, "schedule");
+    const char *course = json_string_value(schedule), *name;
+    json_t *value;
+    int status = 0;
+    /* iterating does not change it */
+    json_object_foreach((json_t *)old, name, value)
+    {
+        const char *there = json_string_value(value);
+        const char *here = args_text(r->args, name);
+        int is_free = is_named(free_options, name)
+                      && (strcmp(name, "steps") || !course
+                          || !strcmp(course, "constant"));
+        if (!there)
+            continue;
+        if (!args_given(r->args, name))
+            status = args_set(r->args, "", name, there);
+        else if (!is_free && (!here || strcmp(here, there)))
+            status = complain("%s: option %s is %s in this run, not %s",
+                              r->place.folder, name, there, here);
+        if (status)
+            break;
+    }
+    return status;
+}
+
+/* Opens the folder and reads what the run in it was made with. */
+static int open_old(vae_run *r)
+{
+    char path[EXPERIMENT_PATH];
+    const char *folder = args_text(r->args, "out");
+    snprintf(r->place.folder, sizeof r->place.folder, "%s", folder);
+    if (!experiment_has(&r->place, "checkpoint.safetensors"))
+        return complain("%s: no checkpoint.safetensors to go on from", folder);
+    int status = experiment_open(&r->place, folder);
+    if (status)
+        return status;
+    experiment_path(&r->place, "checkpoint.safetensors", path);
+    r->old = slivi_checkpoint_read(path);
+    if (!r->old)
+        return fail();
+    const char *text = slivi_checkpoint_text(r->old, "program.options");
+    json_t *old = text ? json_loads(text, 0, NULL) : NULL;
+    status = json_is_object(old)
+                 ? adopt(r, old)
+                 : complain("%s: not a checkpoint of %s", path, program_name);
+    json_decref(old);
+    return status;
+}
+
+static int load_old(vae_run *r)
+{
+    const char *there = slivi_checkpoint_text(r->old, "program.images");
+    if (!there || strcmp(there, r->about))
+        return complain("%s: other images than the run's: %s, not %s",
+                        args_text(r->args, "data"), r->about,
+                        there ? there : "known");
+    if (slivi_vae_load(r->vae, r->old))
+        return fail();
+    if (slivi_vae_steps(r->vae) > r->steps)
+        return complain("%s: the run is at step %zu, beyond option steps %zu",
+                        r->place.folder, slivi_vae_steps(r->vae), r->steps);
+    return 0;
+}
+
+/* ---- saving -------------------------------------------------------------- */
+
+/* Free options that are no part of the results stay out, so that checkpoints
+   of the same training are the same bytes. */
+static int save_checkpoint(vae_run *r)
+{
+    char path[EXPERIMENT_PATH];
+    json_t *all = args_json(r->args);
+    json_object_del(all, "threads");
+    char *text = json_dumps(all, JSON_SORT_KEYS);
+    slivi_checkpoint *c = slivi_checkpoint_create();
+    experiment_path(&r->place, "checkpoint.safetensors", path);
+    int status = text ? 0 : complain("%s: no memory", path);
+    if (!status
+        && (!c || slivi_vae_save(r->vae, c)
+            || slivi_checkpoint_put_text(c, "program.options", text)
+            || slivi_checkpoint_put_text(c, "program.images", r->about)
+            || slivi_checkpoint_write(c, path)))
+        status = fail();
+    slivi_checkpoint_free(c);
+    free(text);
+    json_decref(all);
+    r->saved = experiment_clock();
+    return status;
+}
+
+int vae_run_line(vae_run *r, int validate)
+{
+    const double now = experiment_clock(), n = (double)r->summed;
+    double error;
+    if (!r->summed)
+        return 0;
+    r->seconds += now - r->mark;
+    json_t *line = json_object();
+    record_size(line, "step", slivi_vae_steps(r->vae));
+    record_number(line, "seconds", r->seconds);
+    record_number(line, "reconstruction", r->sum.reconstruction / n);
+    record_number(line, "prior", r->sum.prior / n);
+    record_number(line, "score", r->sum.score / n);
+    record_number(line, "stein", r->sum.stein / n);
+    record_number(line, "norm", r->sum.norm / n);
+    int status = validate ? evaluate_error(r->vae, &r->images, DATA_VALIDATION,
+                                           &error)
+                          : 0;
+    if (validate && !status)
+        record_number(line, "validation_error", error);
+    json_decref(r->last);
+    r->last = line;
+    r->sum = (slivi_vae_losses){0};
+    r->summed = 0;
+    r->mark = experiment_clock();
+    return status ? status : record_line(&r->metrics, json_incref(line));
+}
+
+static const report_plot plots[] = {
+    {"Reconstruction",
+     "nats for each image",
+     {"reconstruction"},
+     {"-E log p(x|z)"}},
+    {"Prior term",
+     "nats for each image",
+     {"prior"},
+     {"-E log p(z), or KL(q|p) with entropy closed"}},
+    {"Score matching", "objective", {"score"}, {"objective of the score net"}},
+    {"Stein's identity",
+     "E s(z|x)'z + latent",
+     {"stein"},
+     {"0 for the exact score"}},
+    {"Error of reconstructed validation images",
+     "mean square of a pixel",
+     {"validation_error"},
+     {"validation images"}},
+    {"Gradient", "norm", {"norm"}, {"encoder and decoder"}},
+    {NULL, NULL, {NULL}, {NULL}},
+};
+
+static const report_picture pictures[] = {
+    {"samples.png", "Samples from the prior"},
+    {"reconstructions.png",
+     "Test images, and below each row its reconstructions"},
+    {NULL, NULL},
+};
+
+int vae_run_show(vae_run *r)
+{
+    char title[128];
+    int status = evaluate_pictures(r->vae, &r->images, &r->place);
+    if (status)
+        return status;
+    snprintf(title, sizeof title, "slivi-vae: %s encoder, entropy %s",
+             args_text(r->args, "encoder"), args_text(r->args, "entropy"));
+    return report_write(&r->place, title, plots, pictures);
+}
+
+int vae_run_save(vae_run *r, int shows)
+{
+    int status = vae_run_line(r, shows);
+    if (!status)
+        status = record_sync(&r->metrics);
+    if (!status)
+        status = save_checkpoint(r);
+    if (!status && shows)
+        status = vae_run_show(r);
+    r->mark = experiment_clock();
+    return status;
+}
+
+/* ---- from the command line ----------------------------------------------- */
+
+static int make_vae(vae_run *r)
+{
+    static const slivi_option *const both[] = {slivi_vae_options,
+                                               slivi_learning_options};
+    const int is_constant = !strcmp(args_text(r->args, "schedule"), "constant");
+    r->vae = slivi_vae_create(r->images.dim);
+    for (size_t t = 0; r->vae && t < 2; t++)
+        for (const slivi_option *o = both[t]; o->name; o++) {
+            /* the number of steps matters to the other schedules only */
+            if (!strcmp(o->name, "steps") && is_constant)
+                continue;
+            if (slivi_vae_set(r->vae, o->name, args_text(r->args, o->name)))
+                return fail();
+        }
+    if (r->vae && slivi_vae_ready(r->vae) == SLIVI_EUNSUPPORTED)
+        return complain_usage("%s", slivi_errmsg());
+    return r->vae && !slivi_vae_ready(r->vae) ? 0 : fail();
+}
+
+static int load_images(vae_run *r)
+{
+    data *d = &r->images;
+    int status = data_load(args_text(r->args, "data"), d);
+    if (status)
+        return status;
+    snprintf(r->about, sizeof r->about, "%zu of %zu x %zu, hash %016" PRIx64,
+             d->count, d->height, d->width, data_hash(d));
+    if (r->eval_images > d->size[DATA_TEST])
+        return complain_usage("option eval: there are only %zu test images",
+                              d->size[DATA_TEST]);
+    r->batch = args_size(r->args, "batch");
+    if (r->batch > d->size[DATA_TRAIN])
+        r->batch = d->size[DATA_TRAIN];
+    return 0;
+}
+
+static int open_new(vae_run *r)
+{
+    const char *folder = args_text(r->args, "out");
+    int status = experiment_open(&r->place, folder);
+    if (!status && experiment_has(&r->place, "checkpoint.safetensors"))
+        status = complain("%s: already holds a run; use --resume or another "
+                          "--out",
+                          folder);
+    return status;
+}
+
+/* Where the seed of the run in the folder is from. */
+static json_t *old_seed_from(const vae_run *r)
+{
+    json_t *config = record_read(&r->place, "config.json");
+    json_t *from = json_incref(json_object_get(config, "seed_from"));
+    json_decref(config);
+    return json_is_string(from) ? from : json_string("run");
+}
+
+int vae_run_open(vae_run *r, args *a)
+{
+    const char *seed_from = NULL;
+    const int goes_on = args_given(a, "resume") || args_given(a, "eval-only");
+    *r = (vae_run){.args = a, .place.lock = -1, .metrics.file = -1};
+    int status = goes_on ? open_old(r) : experiment_seed(a, &seed_from);
+    if (!status)
+        status = read_eval(r);
+    if (!status)
+        status = load_images(r);
+    if (!status)
+        status = make_vae(r);
+    r->steps = args_size(a, "steps");
+    if (!status)
+        status = goes_on ? load_old(r) : open_new(r);
+    if (!status)
+        status = record_open(&r->metrics, &r->place, slivi_vae_steps(r->vae),
+                             &r->last);
+    if (status)
+        return status;
+    r->seconds = json_number_value(json_object_get(r->last, "seconds"));
+    return record_config(&r->place, a, "seed_from",
+                         goes_on ? old_seed_from(r) : json_string(seed_from));
+}
+
+void vae_run_close(vae_run *r)
+{
+    json_decref(r->last);
+    record_close(&r->metrics);
+    experiment_close(&r->place);
+    slivi_checkpoint_free(r->old);
+    slivi_vae_free(r->vae);
+    data_clear(&r->images);
+}

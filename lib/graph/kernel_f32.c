@@ -1,0 +1,7 @@
+/* kernel_f32.c - the kernels in single precision. */
+#define REAL float
+#define NAME(x) slivi__##x##_f32
+#define M(x) x##f
+#define GEMM slivi__sgemm
+#define DRAW slivi_draw_f32
+#include "graph/kernel.inc"

@@ -1,0 +1,379 @@
+/* learner.c - steps along a gradient, and their checkpoints.
+
+   Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
+#include "learn/optimizer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { KEY = 320 /* room for the name of a tensor */ };
+
+struct slivi_learner {
+    slivi_params *p;
+    slivi_learning how;
+    const slivi__optimizer *optimizer;
+    size_t n, bytes; /* entries of the parameters; their bytes */
+    void *gradient;
+    void *state[SLIVI__STATES]; /* NULL where not kept */
+    void *average;              /* NULL where not kept */
+    uint64_t steps;
+    double rate_scale;
+};
+
+/* ---- creation --------------------------------------------------------- */
+
+/* What a table can say about each option is said by setting it anew. */
+static int check_options(const slivi_learning *how)
+{
+    slivi_learning copy = *how;
+    char text[64];
+    for (const slivi_option *o = slivi_learning_options; o->name; o++) {
+        int status = slivi_options_get(slivi_learning_options, how, o->name,
+                                       text, sizeof text);
+        if (!status)
+            status = slivi_options_set(slivi_learning_options, &copy, o->name,
+                                       text);
+        if (status)
+            return status;
+    }
+    const slivi__schedule *s = slivi__schedule_find(how->schedule);
+    if (s->needs_steps && !how->steps)
+        return slivi__fail(SLIVI_EINVAL,
+                           "option schedule: %s needs the option steps",
+                           s->name);
+    return 0;
+}
+
+static int allocate(slivi_learner *l)
+{
+    if (!(l->gradient = slivi__alloc(l->bytes, 1)))
+        return SLIVI_ENOMEM;
+    for (size_t k = 0; k < SLIVI__STATES; k++)
+        if (slivi__optimizer_keeps(l->optimizer, k, &l->how)
+            && !(l->state[k] = slivi__alloc(l->bytes, 1)))
+            return SLIVI_ENOMEM;
+    if (l->how.average > 0 && !(l->average = slivi__alloc(l->bytes, 1)))
+        return SLIVI_ENOMEM;
+    return 0;
+}
+
+slivi_learner *slivi_learner_create(slivi_params *p, const slivi_learning *how)
+{
+    if (check_options(how))
+        return NULL;
+    if (!slivi_params_size(p))
+        return slivi__fail_null(SLIVI_EINVAL, "learner: no parameters");
+    slivi_learner *l = slivi__alloc(1, sizeof *l);
+    if (!l)
+        return NULL;
+    l->p = p;
+    l->how = *how;
+    l->optimizer = slivi__optimizer_find(how->optimizer);
+    l->n = slivi_params_size(p);
+    l->bytes = l->n * slivi__precision_size(slivi_params_precision(p));
+    l->rate_scale = 1;
+    if (!allocate(l))
+        return l;
+    slivi_learner_free(l);
+    return NULL;
+}
+
+void slivi_learner_free(slivi_learner *l)
+{
+    if (!l)
+        return;
+    for (size_t k = 0; k < SLIVI__STATES; k++)
+        slivi__free(l->state[k]);
+    slivi__free(l->average);
+    slivi__free(l->gradient);
+    slivi__free(l);
+}
+
+void *slivi_learner_gradient(slivi_learner *l)
+{
+    return l->gradient;
+}
+
+size_t slivi_learner_steps(const slivi_learner *l)
+{
+    return (size_t)l->steps;
+}
+
+const void *slivi_learner_average(const slivi_learner *l)
+{
+    /* before the first step there is nothing to average */
+    return l->average && l->steps ? l->average
+                                  : slivi_params_const_values(l->p);
+}
+
+void slivi_learner_scale_rate(slivi_learner *l, double factor)
+{
+    l->rate_scale *= factor;
+}
+
+/* ---- a step ----------------------------------------------------------- */
+
+static int is_single(const slivi_learner *l)
+{
+    return slivi_params_precision(l->p) == SLIVI_F32;
+}
+
+static double entry(const slivi_learner *l, size_t i)
+{
+    return is_single(l) ? (double)((const float *)l->gradient)[i]
+                        : ((const double *)l->gradient)[i];
+}
+
+static double sum_squares(const slivi_learner *l, double c)
+{
+    return is_single(l) ? slivi__sum_squares_f32(l->gradient, l->n, c)
+                        : slivi__sum_squares_f64(l->gradient, l->n, c);
+}
+
+static int name_nonfinite(const slivi_learner *l, size_t i)
+{
+    for (size_t k = 0; k < slivi_params_views(l->p); k++) {
+        const slivi_view *v = slivi_params_view(l->p, k);
+        if (i - v->offset < v->rows * v->cols)
+            return slivi__fail(SLIVI_ENONFINITE,
+                               "gradient of %.160s is not finite (step %zu)",
+                               v->name, (size_t)l->steps);
+    }
+    return SLIVI_ENONFINITE;
+}
+
+/* The norm, and with it the check that every entry is finite. */
+static int measure(const slivi_learner *l, double *norm)
+{
+    double most = 0, sum = sum_squares(l, 1);
+    *norm = sqrt(sum);
+    if (isfinite(sum))
+        return 0;
+    for (size_t i = 0; i < l->n; i++) {
+        double x = fabs(entry(l, i));
+        if (!isfinite(x))
+            return name_nonfinite(l, i);
+        most = x > most ? x : most;
+    }
+    *norm = most * sqrt(sum_squares(l, 1 / most)); /* the squares overflowed */
+    return 0;
+}
+
+static void update_average(slivi_learner *l)
+{
+    const void *values = slivi_params_const_values(l->p);
+    const double t = (double)l->steps, rise = (1 + t) / (10 + t);
+    const double b = l->how.average < rise ? l->how.average : rise;
+    if (is_single(l))
+        slivi__average_f32(l->average, values, l->n, b);
+    else
+        slivi__average_f64(l->average, values, l->n, b);
+}
+
+int slivi_learner_step(slivi_learner *l, double *norm)
+{
+    double size;
+    slivi__update u = {.how = &l->how,
+                       .n = l->n,
+                       .t = (size_t)l->steps,
+                       .scale = 1,
+                       .gradient = l->gradient,
+                       .values = slivi_params_values(l->p)};
+    if (slivi_params_size(l->p) != l->n)
+        return slivi__fail(SLIVI_ESHAPE,
+                           "learner: the parameters have grown from %zu "
+                           "entries to %zu",
+                           l->n, slivi_params_size(l->p));
+    u.rate = l->how.rate * l->rate_scale * slivi_schedule_factor(&l->how, u.t);
+    if (!isfinite(u.rate))
+        return slivi__fail(SLIVI_ENONFINITE,
+                           "learner: the rate is not finite (step %zu)", u.t);
+    int status = measure(l, &size);
+    if (status)
+        return status;
+    if (l->how.clip > 0 && size > l->how.clip)
+        u.scale = l->how.clip / size;
+    if (norm)
+        *norm = size;
+    for (size_t k = 0; k < SLIVI__STATES; k++)
+        u.state[k] = l->state[k];
+    if (l->average && !l->steps) /* averages begin at the first parameters */
+        memcpy(l->average, u.values, l->bytes);
+    l->optimizer->loop[slivi_params_precision(l->p)](&u);
+    if (l->average)
+        update_average(l);
+    l->steps++;
+    return 0;
+}
+
+/* ---- checkpoints ------------------------------------------------------ */
+
+/* What is done with each tensor, of which memory is l's own copy. */
+typedef int visitor(const char *name, enum slivi_dtype type, size_t rows,
+                    size_t cols, void *memory, void *ctx);
+
+/* The tensors of one vector: PREFIX.WHAT.VIEW. */
+static int visit_vector(const slivi_learner *l, const char *prefix,
+                        const char *what, void *vector, visitor *visit,
+                        void *ctx)
+{
+    const enum slivi_dtype type = is_single(l) ? SLIVI_DTYPE_F32
+                                               : SLIVI_DTYPE_F64;
+    const size_t size = slivi__precision_size(slivi_params_precision(l->p));
+    int status = 0;
+    for (size_t i = 0; i < slivi_params_views(l->p) && !status; i++) {
+        const slivi_view *v = slivi_params_view(l->p, i);
+        char name[KEY];
+        int n = snprintf(name, sizeof name, "%s.%s.%s", prefix, what, v->name);
+        if (n < 0 || (size_t)n >= sizeof name)
+            return slivi__fail(SLIVI_EINVAL,
+                               "learner: the name %.64s.%s.%.64s is too long",
+                               prefix, what, v->name);
+        status = visit(name, type, v->rows, v->cols,
+                       (char *)vector + v->offset * size, ctx);
+    }
+    return status;
+}
+
+static int visit_all(const slivi_learner *l, const char *prefix, uint64_t steps,
+                     visitor *visit, void *ctx)
+{
+    int status = visit_vector(l, prefix, "param", slivi_params_values(l->p),
+                              visit, ctx);
+    for (size_t k = 0; k < SLIVI__STATES && !status; k++)
+        if (l->state[k])
+            status = visit_vector(l, prefix, l->optimizer->state[k],
+                                  l->state[k], visit, ctx);
+    if (l->average && steps && !status) /* they begin with the first step */
+        status = visit_vector(l, prefix, "average", l->average, visit, ctx);
+    return status;
+}
+
+/* What is no vector. */
+typedef struct header {
+    int64_t counts[3]; /* steps, views, entries */
+    double rate_scale;
+} header;
+
+static int make_key(char key[KEY], const char *prefix, const char *what)
+{
+    int n = snprintf(key, KEY, "%s.%s", prefix, what);
+    if (n >= 0 && n < KEY)
+        return 0;
+    return slivi__fail(SLIVI_EINVAL, "learner: the prefix %.64s is too long",
+                       prefix);
+}
+
+static int save_one(const char *name, enum slivi_dtype type, size_t rows,
+                    size_t cols, void *memory, void *ctx)
+{
+    return slivi_checkpoint_put(ctx, name, type, rows, cols, memory);
+}
+
+int slivi_learner_save(const slivi_learner *l, slivi_checkpoint *c,
+                       const char *prefix)
+{
+    const int64_t counts[3] = {
+        (int64_t)l->steps, (int64_t)slivi_params_views(l->p), (int64_t)l->n};
+    char key[KEY];
+    int status = make_key(key, prefix, "optimizer");
+    if (!status)
+        status = slivi_checkpoint_put_text(c, key, l->optimizer->name);
+    if (!status)
+        status = make_key(key, prefix, "counts");
+    if (!status)
+        status = slivi_checkpoint_put(c, key, SLIVI_DTYPE_I64, 1, 3, counts);
+    if (!status)
+        status = make_key(key, prefix, "rate_scale");
+    if (!status)
+        status = slivi_checkpoint_put(c, key, SLIVI_DTYPE_F64, 1, 1,
+                                      &l->rate_scale);
+    return status ? status : visit_all(l, prefix, l->steps, save_one, c);
+}
+
+static int check_optimizer(const slivi_learner *l, const slivi_checkpoint *c,
+                           const char *prefix)
+{
+    char key[KEY];
+    int status = make_key(key, prefix, "optimizer");
+    if (status)
+        return status;
+    const char *name = slivi_checkpoint_text(c, key);
+    if (!name)
+        return slivi__fail(SLIVI_ENAME,
+                           "learner: the checkpoint has no text %.64s", key);
+    if (strcmp(name, l->optimizer->name))
+        return slivi__fail(SLIVI_EINVAL,
+                           "learner: the checkpoint's optimizer is %.64s, not "
+                           "%s",
+                           name, l->optimizer->name);
+    return 0;
+}
+
+static int load_header(const slivi_learner *l, const slivi_checkpoint *c,
+                       const char *prefix, header *h)
+{
+    char key[KEY];
+    int status = check_optimizer(l, c, prefix);
+    if (!status)
+        status = make_key(key, prefix, "counts");
+    if (!status)
+        status = slivi_checkpoint_get(c, key, SLIVI_DTYPE_I64, 1, 3, h->counts);
+    if (!status)
+        status = make_key(key, prefix, "rate_scale");
+    if (!status)
+        status = slivi_checkpoint_get(c, key, SLIVI_DTYPE_F64, 1, 1,
+                                      &h->rate_scale);
+    if (status)
+        return status;
+    const int64_t views = (int64_t)slivi_params_views(l->p);
+    const int64_t entries = (int64_t)l->n;
+    if (h->counts[1] != views || h->counts[2] != entries)
+        return slivi__fail(SLIVI_ESHAPE,
+                           "learner: the checkpoint has %lld parameters in "
+                           "%lld views, not %lld in %lld",
+                           (long long)h->counts[2], (long long)h->counts[1],
+                           (long long)entries, (long long)views);
+    if (h->counts[0] < 0 || !isfinite(h->rate_scale))
+        return slivi__fail(SLIVI_EFORMAT,
+                           "learner: the checkpoint has step %lld and rate "
+                           "scale %g",
+                           (long long)h->counts[0], h->rate_scale);
+    return 0;
+}
+
+typedef struct source {
+    const slivi_checkpoint *c;
+    void *aside; /* where tensors go to be checked; NULL: to their place */
+} source;
+
+static int load_one(const char *name, enum slivi_dtype type, size_t rows,
+                    size_t cols, void *memory, void *ctx)
+{
+    const source *s = ctx;
+    return slivi_checkpoint_get(s->c, name, type, rows, cols,
+                                s->aside ? s->aside : memory);
+}
+
+int slivi_learner_load(slivi_learner *l, const slivi_checkpoint *c,
+                       const char *prefix)
+{
+    header h;
+    int status = load_header(l, c, prefix, &h);
+    if (status)
+        return status;
+    source from = {c, slivi__alloc(l->bytes, 1)};
+    if (!from.aside)
+        return SLIVI_ENOMEM;
+    const uint64_t steps = (uint64_t)h.counts[0];
+    status = visit_all(l, prefix, steps, load_one, &from);
+    slivi__free(from.aside);
+    if (status)
+        return status;
+    from.aside = NULL;
+    status = visit_all(l, prefix, steps, load_one, &from);
+    l->steps = steps;
+    l->rate_scale = h.rate_scale;
+    return status;
+}

@@ -1,0 +1,120 @@
+/* slivi/vae.h - variational auto-encoders with explicit and implicit
+   encoders.
+
+   The model is p(z) = N(0, I), p(x|z) = Bernoulli(logits(z)) for binary x or
+   N(mean(z), sd^2 I) for real x.  The encoder is
+
+     gaussian   z = mu(x) + sigma(x) e            e ~ N(0, I)
+     implicit   z = net(x, e)                     e ~ N(0, I)
+
+   and training minimises E[-log p(x|z) - log p(z)] - H(q(z|x)).  The entropy
+   H comes in closed form ("closed", gaussian encoder only; then KL(q|p) is
+   exact), or through its gradient  -E[ s(z|x)' dz/dphi ]  with a score net
+   s(z|x) that is trained alongside by score matching (Song, Garg, Shi and
+   Ermon 2019, section 5): each step first takes `score-steps` steps on the score
+   net, with z drawn from the present encoder, and then one on encoder and
+   decoder with fresh z.
+
+   Images are rows of floats in [0, 1], n x dim.
+
+   Threads: one thread at a time for one vae (it has a pool of its own, option
+   "threads").  Results do not depend on the number of threads.
+
+   UNSTABLE until 1.0.
+
+   Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
+#ifndef SLIVI_VAE_H
+#define SLIVI_VAE_H
+
+#include "slivi/io.h"
+#include "slivi/option.h"
+#include "slivi/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct slivi_vae slivi_vae;
+
+/* encoder, entropy, latent, hidden, likelihood, slices, ...; learning options
+   (optimizer, rate, ...: slivi/learn.h) can be set as well and hold for all
+   nets, "score-rate" multiplying the score net's rate. */
+extern const slivi_option slivi_vae_options[];
+
+/* For images of dim values. Set options, then use: the first step (or load)
+   fixes them. */
+slivi_vae *slivi_vae_create(size_t dim);
+void slivi_vae_free(slivi_vae *v); /* NULL is fine */
+int slivi_vae_set(slivi_vae *v, const char *name, const char *text);
+int slivi_vae_get(const slivi_vae *v, const char *name, char *text,
+                  size_t room);
+/* Checks that the options fit together and allocates everything; called by
+   the first step if it was not before. */
+int slivi_vae_ready(slivi_vae *v);
+
+typedef struct slivi_vae_losses {
+    double reconstruction; /* -E log p(x|z), nats for each image */
+    double prior;          /* closed: KL(q|p); else -E log p(z) */
+    double score;          /* objective of the score net, NaN with "closed" */
+    double stein;          /* E[s(z|x)'z] + latent: 0 for the exact score; NaN
+                              with "closed" */
+    double norm;           /* of the encoder's and decoder's gradient */
+} slivi_vae_losses;
+
+/* One training step on n images, n up to option "batch".  x is binarised anew
+   (u < pixel) where the likelihood is bernoulli and option "binarise" is "dynamic".
+   SLIVI_ENONFINITE names the tensor; the parameters are as before the step,
+   or, if encoder and decoder failed, with the score net's step done.
+   Allocates nothing after the first. */
+int slivi_vae_step(slivi_vae *v, const float *x, size_t n,
+                   slivi_vae_losses *losses);
+size_t slivi_vae_steps(const slivi_vae *v); /* taken so far */
+size_t slivi_vae_dim(const slivi_vae *v);
+size_t slivi_vae_latent(const slivi_vae *v);
+
+/* The functions below use the averaged parameters where they are kept
+   (learning option "average"). `stream` (any number) selects the draws. */
+
+/* One draw of z (n x latent) from q(z|x) for each image; x as given (not binarised). */
+int slivi_vae_encode(slivi_vae *v, const float *x, size_t n, uint64_t stream,
+                     float *z);
+/* Means of p(x|z), n x dim. */
+int slivi_vae_decode(slivi_vae *v, const float *z, size_t n, float *x);
+/* Means of p(x|z), n x dim, for z drawn from the prior. */
+int slivi_vae_sample(slivi_vae *v, size_t n, uint64_t stream, float *x);
+/* decode(encode(x)). */
+int slivi_vae_reconstruct(slivi_vae *v, const float *x, size_t n,
+                          uint64_t stream, float *out);
+/* x with Bernoulli(pixel) draws in place of pixels, by u < pixel. */
+int slivi_vae_binarise(const slivi_vae *v, const float *x, size_t n,
+                       uint64_t stream, float *out);
+
+/* The importance-weighted bound log (1/k) sum p(x, z_i) / q(z_i|x) for each
+   image (Burda, Grosse and Salakhutdinov 2016; k = 1: the ELBO's one-sample
+   estimate).  Gaussian encoder only. */
+int slivi_vae_bound(slivi_vae *v, const float *x, size_t n, size_t k,
+                    uint64_t stream, double *bound);
+
+/* log p(x) of n images by importance sampling with `draws` final draws each
+   from proposals fitted to each posterior (slivi/importance.h): on average a lower bound.
+   x must be as the likelihood wants it (0 or 1 for bernoulli).  se, unless
+   NULL, receives each estimate's own standard error. progress, unless NULL, is called after each image,
+   and nonzero stops with SLIVI_ECALLBACK. */
+int slivi_vae_log_likelihood(slivi_vae *v, const float *x, size_t n,
+                             size_t draws, uint64_t stream, double *logp,
+                             double *se,
+                             int (*progress)(size_t done, void *ctx),
+                             void *ctx);
+
+/* Everything needed to go on bit for bit, into a checkpoint (to which the
+   caller may add its own) and back.  Loading needs a vae of the same options and dim,
+   checks before it changes, and names what differs. */
+int slivi_vae_save(const slivi_vae *v, slivi_checkpoint *c);
+int slivi_vae_load(slivi_vae *v, const slivi_checkpoint *c);
+/* A vae with the options and dim that the checkpoint tells, loaded. */
+slivi_vae *slivi_vae_from(const slivi_checkpoint *c);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,99 @@
+/* vae_inside.h - the inside of a variational auto-encoder.  Private. */
+#ifndef SLIVI_VAE_INSIDE_H
+#define SLIVI_VAE_INSIDE_H
+
+#include "base/base.h"
+#include "slivi/learn.h"
+#include "slivi/objective.h"
+#include "slivi/scorenet.h"
+#include "slivi/vae.h"
+
+typedef struct slivi__vae_options {
+    char encoder[SLIVI_NAME_MAX], entropy[SLIVI_NAME_MAX];
+    char likelihood[SLIVI_NAME_MAX], binarise[SLIVI_NAME_MAX];
+    char activation[SLIVI_NAME_MAX], law[SLIVI_NAME_MAX];
+    char base[SLIVI_NAME_MAX], precision[SLIVI_NAME_MAX];
+    slivi_list hidden;
+    size_t latent, noise, slices, score_steps, batch, threads;
+    double sigma, x_sd, score_rate;
+    uint64_t seed;
+} slivi__vae_options;
+
+/* The graphs of a vae. */
+enum slivi__vae_plan_name {
+    SLIVI__VAE_SCORE,  /* x -> loss and gradient of the score net */
+    SLIVI__VAE_MODEL,  /* x -> losses, gradient of encoder and decoder */
+    SLIVI__VAE_ENCODE, /* x -> z */
+    SLIVI__VAE_DRAWS,  /* one x (1 x dim) -> n draws of z */
+    SLIVI__VAE_DECODE, /* z -> mean of x */
+    SLIVI__VAE_BOUND,  /* x -> log p(x, z) - log q(z|x), one draw each */
+    SLIVI__VAE_JOINT,  /* one x, n z -> log p(x, z) */
+    SLIVI__VAE_PLANS
+};
+
+enum { SLIVI__VAE_OUTS = 4 };
+
+typedef struct slivi__vae_plan {
+    slivi_graph *g;
+    slivi_weights *model, *score; /* either may be NULL */
+    slivi_node x, z;              /* inputs, or the null node */
+    slivi_node out[SLIVI__VAE_OUTS];
+    size_t outs, chunks, rows;
+    slivi_weights *trained; /* whose gradient is made, or NULL */
+    slivi_interp *it;
+    void *x_memory, *z_memory;
+    void *out_memory[SLIVI__VAE_OUTS];
+} slivi__vae_plan;
+
+struct slivi_vae {
+    size_t dim;
+    slivi__vae_options opt;
+    slivi_learning learning;
+    /* made by slivi_vae_ready */
+    int ready, is_gaussian_encoder, is_closed, is_bernoulli;
+    enum slivi_precision precision;
+    size_t entry; /* bytes */
+    slivi_pool *pool;
+    slivi_params *params, *score_params;
+    slivi_net *encoder, *decoder;
+    slivi_scorenet *score;
+    int log_sd; /* view of the likelihood's learnt log sd, or -1 */
+    slivi_learner *learner, *score_learner;
+    slivi__vae_plan plan[SLIVI__VAE_PLANS];
+    float *binary; /* batch x dim */
+};
+
+/* Streams of draws. */
+enum {
+    SLIVI__VAE_INIT = 1,
+    SLIVI__VAE_INIT_SCORE,
+    SLIVI__VAE_BINARISE,
+    SLIVI__VAE_NOISE,
+    SLIVI__VAE_SLICES,
+    SLIVI__VAE_PRIOR
+};
+
+enum { SLIVI__VAE_BLOCK = 256 }; /* rows of an evaluation at a time */
+
+/* The plan, built with executor and buffers at its first use. */
+slivi__vae_plan *slivi__vae_plan_get(slivi_vae *v,
+                                     enum slivi__vae_plan_name name);
+void slivi__vae_plan_clear(slivi__vae_plan *p);
+/* The graph alone; in vae_graph.c. */
+int slivi__vae_build(const slivi_vae *v, slivi__vae_plan *p,
+                     enum slivi__vae_plan_name name);
+
+/* float to and from the vae's precision */
+void slivi__vae_load(const slivi_vae *v, void *to, const float *from,
+                     size_t count);
+void slivi__vae_store(const slivi_vae *v, float *to, const void *from,
+                      size_t count);
+double slivi__vae_entry(const slivi_vae *v, const void *x, size_t i);
+/* Seed of evaluations with this stream number. */
+uint64_t slivi__vae_seed(const slivi_vae *v, uint64_t stream);
+/* u < x entry by entry; out is not x. */
+void slivi__vae_binarise(const slivi_vae *v, const float *x, size_t n,
+                         uint64_t seed, uint64_t step, uint64_t row,
+                         float *out);
+
+#endif

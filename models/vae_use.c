@@ -1,0 +1,282 @@
+/* vae_use.c - a trained vae: encoding, decoding, bounds, files.
+
+   Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
+#include "vae_inside.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- maps of rows ------------------------------------------------------ */
+
+/* splitmix64's constant keeps the seeds of different streams apart. */
+uint64_t slivi__vae_seed(const slivi_vae *v, uint64_t stream)
+{
+    return v->opt.seed + 0x9e3779b97f4a7c15u * (stream + 1);
+}
+
+/* out (n x out_cols) = the plan's first output at in (n x in_cols). */
+static int map_rows(slivi_vae *v, enum slivi__vae_plan_name name,
+                    const float *in, size_t in_cols, size_t n, uint64_t stream,
+                    float *out, size_t out_cols)
+{
+    int status = slivi_vae_ready(v);
+    if (status)
+        return status;
+    slivi__vae_plan *p = slivi__vae_plan_get(v, name);
+    if (!p)
+        return slivi__status();
+    void *memory = p->x.id ? p->x_memory : p->z_memory;
+    for (size_t i = 0, rows; i < n && !status; i += rows) {
+        rows = n - i < p->rows ? n - i : p->rows;
+        slivi_run run = {
+            .n = rows, .seed = slivi__vae_seed(v, stream), .row = i};
+        slivi__vae_load(v, memory, in + i * in_cols, rows * in_cols);
+        status = slivi_interp_run(p->it, &run);
+        if (!status)
+            slivi__vae_store(v, out + i * out_cols, p->out_memory[0],
+                             rows * out_cols);
+    }
+    return status;
+}
+
+int slivi_vae_encode(slivi_vae *v, const float *x, size_t n, uint64_t stream,
+                     float *z)
+{
+    return map_rows(v, SLIVI__VAE_ENCODE, x, v->dim, n, stream, z,
+                    v->opt.latent);
+}
+
+int slivi_vae_decode(slivi_vae *v, const float *z, size_t n, float *x)
+{
+    return map_rows(v, SLIVI__VAE_DECODE, z, v->opt.latent, n, 0, x, v->dim);
+}
+
+/* z is n x latent; released by the caller. */
+static float *room_for_z(const slivi_vae *v, size_t n)
+{
+    return slivi__alloc(n * v->opt.latent, sizeof(float));
+}
+
+int slivi_vae_sample(slivi_vae *v, size_t n, uint64_t stream, float *x)
+{
+    slivi_address at = {.seed = slivi__vae_seed(v, stream),
+                        .stream = SLIVI__VAE_PRIOR};
+    float *z = room_for_z(v, n);
+    if (!z)
+        return slivi__status();
+    slivi_draw_f32(slivi_law_normal, &at, n, v->opt.latent, z);
+    int status = slivi_vae_decode(v, z, n, x);
+    slivi__free(z);
+    return status;
+}
+
+int slivi_vae_reconstruct(slivi_vae *v, const float *x, size_t n,
+                          uint64_t stream, float *out)
+{
+    float *z = room_for_z(v, n);
+    if (!z)
+        return slivi__status();
+    int status = slivi_vae_encode(v, x, n, stream, z);
+    if (!status)
+        status = slivi_vae_decode(v, z, n, out);
+    slivi__free(z);
+    return status;
+}
+
+int slivi_vae_binarise(const slivi_vae *v, const float *x, size_t n,
+                       uint64_t stream, float *out)
+{
+    slivi__vae_binarise(v, x, n, slivi__vae_seed(v, stream), 0, 0, out);
+    return 0;
+}
+
+/* ---- the importance-weighted bound -------------------------------------- */
+
+/* bound[i] <- log(e^bound[i] + e^w[i]), then all minus log k at the end */
+static void add_weights(const slivi_vae *v, const void *w, size_t n,
+                        double *bound)
+{
+    for (size_t i = 0; i < n; i++) {
+        double a = bound[i], b = slivi__vae_entry(v, w, i);
+        double most = a > b ? a : b;
+        if (most > -INFINITY)
+            bound[i] = most + log1p(exp(-fabs(a - b)));
+    }
+}
+
+int slivi_vae_bound(slivi_vae *v, const float *x, size_t n, size_t k,
+                    uint64_t stream, double *bound)
+{
+    int status = slivi_vae_ready(v);
+    if (!status && (!v->is_gaussian_encoder || !k))
+        status = slivi__fail(SLIVI_EUNSUPPORTED,
+                             "vae: the bound needs encoder gaussian (an "
+                             "implicit one has no density) and k >= 1");
+    slivi__vae_plan *p = status ? NULL
+                                : slivi__vae_plan_get(v, SLIVI__VAE_BOUND);
+    if (!p)
+        return status ? status : slivi__status();
+    for (size_t i = 0, rows; i < n && !status; i += rows) {
+        rows = n - i < p->rows ? n - i : p->rows;
+        slivi__vae_load(v, p->x_memory, x + i * v->dim, rows * v->dim);
+        for (size_t j = 0; j < rows; j++)
+            bound[i + j] = -INFINITY;
+        for (size_t draw = 0; draw < k && !status; draw++) {
+            slivi_run run = {.n = rows,
+                             .seed = slivi__vae_seed(v, stream),
+                             .step = draw,
+                             .row = i};
+            status = slivi_interp_run(p->it, &run);
+            add_weights(v, p->out_memory[0], rows, bound + i);
+        }
+        for (size_t j = 0; j < rows; j++)
+            bound[i + j] -= log((double)k);
+    }
+    return status;
+}
+
+/* ---- files ------------------------------------------------------------ */
+
+enum { TEXT = 128 };
+
+/* Options that change nothing in the results may differ on loading. */
+static int is_free(const char *name)
+{
+    return !strcmp(name, "threads");
+}
+
+static int save_options(const slivi_vae *v, slivi_checkpoint *c,
+                        const slivi_option *table)
+{
+    char key[TEXT], text[TEXT];
+    int status = 0;
+    for (const slivi_option *o = table; o->name && !status; o++) {
+        if (is_free(o->name))
+            continue;
+        snprintf(key, sizeof key, "option.%s", o->name);
+        status = slivi_vae_get(v, o->name, text, sizeof text);
+        if (!status)
+            status = slivi_checkpoint_put_text(c, key, text);
+    }
+    return status;
+}
+
+int slivi_vae_save(const slivi_vae *v, slivi_checkpoint *c)
+{
+    char text[TEXT];
+    if (!v->ready)
+        return slivi__fail(SLIVI_EINVAL, "vae: nothing to save before a step");
+    snprintf(text, sizeof text, "%zu", v->dim);
+    int status = slivi_checkpoint_put_text(c, "kind", "slivi vae");
+    if (!status)
+        status = slivi_checkpoint_put_text(c, "dim", text);
+    if (!status)
+        status = save_options(v, c, slivi_vae_options);
+    if (!status)
+        status = save_options(v, c, slivi_learning_options);
+    if (!status)
+        status = slivi_learner_save(v->learner, c, "model");
+    return status || v->is_closed
+               ? status
+               : slivi_learner_save(v->score_learner, c, "score");
+}
+
+static int same_options(const slivi_vae *v, const slivi_checkpoint *c,
+                        const slivi_option *table)
+{
+    char key[TEXT], text[TEXT];
+    for (const slivi_option *o = table; o->name; o++) {
+        if (is_free(o->name))
+            continue;
+        snprintf(key, sizeof key, "option.%s", o->name);
+        const char *there = slivi_checkpoint_text(c, key);
+        int status = slivi_vae_get(v, o->name, text, sizeof text);
+        if (status)
+            return status;
+        if (!there || strcmp(there, text))
+            return slivi__fail(SLIVI_EINVAL,
+                               "vae: %s is %s, in the checkpoint %s", o->name,
+                               text, there ? there : "missing");
+    }
+    return 0;
+}
+
+/* dim of a vae's checkpoint, 0 with a message if it is none. */
+static size_t dim_of(const slivi_checkpoint *c)
+{
+    const char *kind = slivi_checkpoint_text(c, "kind");
+    const char *dim = slivi_checkpoint_text(c, "dim");
+    char *end = NULL;
+    size_t d = dim && *dim >= '1' && *dim <= '9' ? strtoul(dim, &end, 10) : 0;
+    if (kind && !strcmp(kind, "slivi vae") && d && !*end)
+        return d;
+    slivi__fail(SLIVI_EFORMAT, "not a vae's checkpoint");
+    return 0;
+}
+
+/* Both learners check everything before they change anything, but the second
+   may refuse after the first was loaded: so it is tried on a copy first. */
+static int load_learners(slivi_vae *v, const slivi_checkpoint *c)
+{
+    if (v->is_closed)
+        return slivi_learner_load(v->learner, c, "model");
+    slivi_checkpoint *before = slivi_checkpoint_create();
+    int status = before ? slivi_learner_save(v->learner, before, "model")
+                        : slivi__status();
+    if (!status)
+        status = slivi_learner_load(v->learner, c, "model");
+    if (!status) {
+        status = slivi_learner_load(v->score_learner, c, "score");
+        if (status) {
+            char why[512];
+            snprintf(why, sizeof why, "%s", slivi_errmsg());
+            (void)slivi_learner_load(v->learner, before, "model");
+            slivi__fail(status, "%s", why);
+        }
+    }
+    slivi_checkpoint_free(before);
+    return status;
+}
+
+int slivi_vae_load(slivi_vae *v, const slivi_checkpoint *c)
+{
+    size_t dim = dim_of(c);
+    int status = dim ? slivi_vae_ready(v) : slivi__status();
+    if (!status && dim != v->dim)
+        status = slivi__fail(SLIVI_ESHAPE,
+                             "vae: images of %zu values, in the "
+                             "checkpoint %zu",
+                             v->dim, dim);
+    if (!status)
+        status = same_options(v, c, slivi_vae_options);
+    if (!status)
+        status = same_options(v, c, slivi_learning_options);
+    return status ? status : load_learners(v, c);
+}
+
+static int take_options(slivi_vae *v, const slivi_checkpoint *c,
+                        const slivi_option *table)
+{
+    char key[TEXT];
+    int status = 0;
+    for (const slivi_option *o = table; o->name && !status; o++) {
+        snprintf(key, sizeof key, "option.%s", o->name);
+        const char *there = slivi_checkpoint_text(c, key);
+        if (there)
+            status = slivi_vae_set(v, o->name, there);
+    }
+    return status;
+}
+
+slivi_vae *slivi_vae_from(const slivi_checkpoint *c)
+{
+    size_t dim = dim_of(c);
+    slivi_vae *v = dim ? slivi_vae_create(dim) : NULL;
+    if (v && !take_options(v, c, slivi_vae_options)
+        && !take_options(v, c, slivi_learning_options) && !slivi_vae_load(v, c))
+        return v;
+    slivi_vae_free(v);
+    return NULL;
+}

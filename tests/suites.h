@@ -1,0 +1,27 @@
+/* suites.h - every suite of the test program. */
+#ifndef SLIVI_SUITES_H
+#define SLIVI_SUITES_H
+
+#include <check.h>
+
+Suite *slivi_suite_base(void);
+Suite *slivi_suite_random(void);
+Suite *slivi_suite_blas(void);
+Suite *slivi_suite_io(void);
+Suite *slivi_suite_crash(void);
+Suite *slivi_suite_checkpoint(void);
+Suite *slivi_suite_array(void);
+Suite *slivi_suite_graph(void);
+Suite *slivi_suite_op(void);
+Suite *slivi_suite_interp(void);
+Suite *slivi_suite_learn(void);
+Suite *slivi_suite_objective(void);
+Suite *slivi_suite_field(void);
+Suite *slivi_suite_estimator(void);
+Suite *slivi_suite_estimator_use(void);
+Suite *slivi_suite_importance(void);
+Suite *slivi_suite_importance_use(void);
+Suite *slivi_suite_vae(void);
+Suite *slivi_suite_vae_use(void);
+
+#endif

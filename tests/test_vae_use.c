@@ -1,0 +1,224 @@
+/* test_vae_use.c - variational auto-encoders' manners: threads, files, options,
+   memory.
+
+   Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
+#include "scratch.h"
+#include "slivi/random.h"
+#include "slivi/vae.h"
+#include "suites.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- manners ------------------------------------------------------------- */
+
+/* Every tensor of the two checkpoints, byte for byte. */
+static void same_bits(const slivi_vae *a, const slivi_vae *b)
+{
+    const char *pa = scratch_path("a"), *pb = scratch_path("b");
+    const slivi_vae *both[2] = {a, b};
+    const char *paths[2] = {pa, pb};
+    char *bytes[2];
+    size_t size[2];
+    for (int i = 0; i < 2; i++) {
+        slivi_checkpoint *c = slivi_checkpoint_create();
+        ck_assert_int_eq(slivi_vae_save(both[i], c), 0);
+        ck_assert_int_eq(slivi_checkpoint_write(c, paths[i]), 0);
+        slivi_checkpoint_free(c);
+        ck_assert_int_eq(slivi_file_read(paths[i], 0, &bytes[i], &size[i]), 0);
+    }
+    ck_assert_uint_eq(size[0], size[1]);
+    ck_assert(!memcmp(bytes[0], bytes[1], size[0]));
+    slivi_file_release(bytes[0]);
+    slivi_file_release(bytes[1]);
+}
+
+static const char *const kinds[][8] = {
+    {"encoder", "implicit", "entropy", "ssm-vr", NULL},
+    {"encoder", "implicit", "entropy", "sm", "average", "0.9", NULL},
+    {"encoder", "gaussian", "entropy", "closed", NULL},
+    {"encoder", "gaussian", "entropy", "dsm", "base", "gaussian", NULL},
+};
+
+static slivi_vae *make_kind(int i, const char *threads)
+{
+    slivi_vae *v = slivi_vae_create(50);
+    for (const char *const *o = kinds[i]; *o; o += 2)
+        ck_assert_int_eq(slivi_vae_set(v, o[0], o[1]), 0);
+    ck_assert_int_eq(slivi_vae_set(v, "threads", threads), 0);
+    ck_assert_int_eq(slivi_vae_set(v, "hidden", "70,40"), 0);
+    ck_assert_int_eq(slivi_vae_set(v, "seed", "9"), 0);
+    return v;
+}
+
+static void pixels(float *x)
+{
+    slivi_address at = {.seed = 8, .stream = 70};
+    slivi_draw_f32(slivi_law_uniform, &at, 128, 50, x);
+}
+
+static void steps(slivi_vae *v, const float *x, int count)
+{
+    for (int k = 0; k < count; k++) /* ragged batches as well */
+        ck_assert_msg(!slivi_vae_step(v, x, k % 3 ? 128 : 37, NULL), "%s",
+                      slivi_errmsg());
+}
+
+START_TEST(threads_do_not_change_bits)
+{
+    float x[128 * 50];
+    const char *const threads[] = {"2", "3", "4"};
+    slivi_vae *a = make_kind(_i / 3, "1"),
+              *b = make_kind(_i / 3, threads[_i % 3]);
+    pixels(x);
+    steps(a, x, 10);
+    steps(b, x, 10);
+    same_bits(a, b);
+    slivi_vae_free(a);
+    slivi_vae_free(b);
+}
+END_TEST
+
+START_TEST(resumed_training_is_bit_for_bit)
+{
+    float x[128 * 50];
+    slivi_checkpoint *c = slivi_checkpoint_create();
+    slivi_vae *a = make_kind(_i, "1");
+    pixels(x);
+    steps(a, x, 6);
+    ck_assert_int_eq(slivi_vae_save(a, c), 0);
+    slivi_vae *b = slivi_vae_from(c);
+    ck_assert_msg(b != NULL, "%s", slivi_errmsg());
+    ck_assert_uint_eq(slivi_vae_steps(b), 6);
+    steps(a, x, 6);
+    steps(b, x, 6);
+    same_bits(a, b);
+    slivi_vae *other = make_kind((_i + 1) % 4, "1"); /* another model */
+    slivi_vae *same = make_kind((_i + 1) % 4, "1");
+    ck_assert_int_lt(slivi_vae_load(other, c), 0);
+    ck_assert_int_eq(slivi_vae_ready(same), 0);
+    same_bits(other, same);
+    slivi_vae_free(a);
+    slivi_vae_free(b);
+    slivi_vae_free(other);
+    slivi_vae_free(same);
+    slivi_checkpoint_free(c);
+}
+END_TEST
+
+START_TEST(bad_pixels_leave_the_parameters_alone)
+{
+    float x[128 * 50], keep;
+    slivi_vae *a = make_kind(0, "1"), *b = make_kind(0, "1");
+    ck_assert_int_eq(slivi_vae_set(a, "likelihood", "gaussian"), 0);
+    ck_assert_int_eq(slivi_vae_set(b, "likelihood", "gaussian"), 0);
+    pixels(x);
+    keep = x[333];
+    steps(a, x, 3);
+    steps(b, x, 3);
+    x[333] = NAN;
+    ck_assert_int_eq(slivi_vae_step(a, x, 128, NULL), SLIVI_ENONFINITE);
+    ck_assert_ptr_nonnull(strstr(slivi_errmsg(), "step 3"));
+    x[333] = keep;
+    steps(a, x, 3);
+    steps(b, x, 3);
+    same_bits(a, b);
+    slivi_vae_free(a);
+    slivi_vae_free(b);
+}
+END_TEST
+
+START_TEST(options_that_do_not_fit_are_refused)
+{
+    const struct {
+        const char *option[4], *words;
+        int status;
+    } all[] = {
+        {{"encoder", "implicit", "entropy", "closed"},
+         "encoder gaussian",
+         SLIVI_EUNSUPPORTED},
+        {{"activation", "relu", "entropy", "ssm-vr"},
+         "kink",
+         SLIVI_EUNSUPPORTED},
+        {{"schedule", "cosine", "steps", "0"}, "steps", SLIVI_EINVAL},
+    };
+    float x[128 * 50];
+    slivi_vae *v = slivi_vae_create(50);
+    pixels(x);
+    for (int k = 0; k < 4; k += 2)
+        ck_assert_int_eq(
+            slivi_vae_set(v, all[_i].option[k], all[_i].option[k + 1]), 0);
+    ck_assert_int_eq(slivi_vae_step(v, x, 128, NULL), all[_i].status);
+    ck_assert_msg(strstr(slivi_errmsg(), all[_i].words) != NULL, "%s",
+                  slivi_errmsg());
+    ck_assert_int_lt(slivi_vae_set(v, "encoder", "implicitt"), 0);
+    ck_assert_int_lt(slivi_vae_set(v, "no-such-option", "1"), 0);
+    ck_assert_int_eq(slivi_vae_set(v, "entropy", "dsm"), 0); /* mended */
+    ck_assert_int_eq(slivi_vae_set(v, "schedule", "constant"), 0);
+    ck_assert_int_eq(slivi_vae_step(v, x, 128, NULL), 0);
+    ck_assert_int_eq(slivi_vae_step(v, x, 129, NULL), SLIVI_EINVAL);
+    ck_assert_int_eq(slivi_vae_set(v, "latent", "3"), SLIVI_EINVAL);
+    slivi_vae_free(v);
+}
+END_TEST
+
+START_TEST(steps_allocate_nothing)
+{
+    float x[128 * 50];
+    scratch_memory *memory = scratch_watch(0);
+    slivi_vae *v = make_kind(_i, "2");
+    pixels(x);
+    steps(v, x, 1);
+    size_t before = memory->calls;
+    ck_assert_uint_gt(before, 20);
+    steps(v, x, 4);
+    ck_assert_uint_eq(memory->calls, before);
+    slivi_vae_free(v);
+    ck_assert_uint_eq(memory->live, 0);
+    scratch_unwatch();
+}
+END_TEST
+
+/* The k-th allocation fails, for every k: a status, no leak, still usable. */
+START_TEST(lack_of_memory_is_survived)
+{
+    float x[128 * 50], out[3 * 50];
+    double logp[1];
+    scratch_memory *memory = scratch_watch(0);
+    pixels(x);
+    for (size_t k = 1, done = 0; !done; k += 1 + k / 40) {
+        memory->calls = 0;
+        memory->fail_at = k;
+        slivi_vae *v = slivi_vae_create(50);
+        if (v) {
+            int bad = slivi_vae_set(v, "hidden", "5,5")
+                      || slivi_vae_step(v, x, 128, NULL)
+                      || slivi_vae_sample(v, 3, 0, out)
+                      || slivi_vae_log_likelihood(v, x, 1, 100, 0, logp, NULL,
+                                                  NULL, NULL);
+            done = !bad;
+            if (bad)
+                ck_assert_ptr_nonnull(strstr(slivi_errmsg(), "memory"));
+        }
+        slivi_vae_free(v);
+        ck_assert_uint_eq(memory->live, 0);
+    }
+    scratch_unwatch();
+}
+END_TEST
+
+Suite *slivi_suite_vae_use(void)
+{
+    Suite *s = suite_create("vae_use");
+    TCase *c = tcase_create("manners");
+    tcase_set_timeout(c, 60);
+    tcase_add_unchecked_fixture(c, scratch_open, scratch_close);
+    tcase_add_loop_test(c, threads_do_not_change_bits, 0, 12);
+    tcase_add_loop_test(c, resumed_training_is_bit_for_bit, 0, 4);
+    tcase_add_test(c, bad_pixels_leave_the_parameters_alone);
+    tcase_add_loop_test(c, options_that_do_not_fit_are_refused, 0, 3);
+    tcase_add_loop_test(c, steps_allocate_nothing, 0, 4);
+    tcase_add_test(c, lack_of_memory_is_survived);
+    suite_add_tcase(s, c);
+    return s;
+}
