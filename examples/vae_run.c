@@ -299,9 +299,9 @@ int vae_run_open(vae_run *r, args *a)
     if (!status)
         status = record_open(&r->metrics, &r->place, slivi_vae_steps(r->vae),
                              &r->last);
-    if (status)
-        return status;
     r->seconds = json_number_value(json_object_get(r->last, "seconds"));
+    if (status || args_given(a, "eval-only"))
+        return status;
     return record_config(&r->place, a, "seed_from",
                          goes_on ? old_seed_from(r) : json_string(seed_from));
 }

@@ -55,14 +55,14 @@ no_leftovers() {
 
 a=$folder/a
 # shellcheck disable=SC2086 # $tiny is several words
-run 0 $tiny --out "$a/deep" --steps 20 --eval is:3 --eval-draws 100 --json
+run 0 $tiny --out "$a/deep" --steps 20 --eval is:20 --eval-draws 50 --json
 for key in nll nll_se steps steps_per_second seconds eval_images blas_core \
     compiler reconstruction threads; do
     grep -q "\"$key\": [^n]" "$folder/stdout" || complain "result has no $key"
 done
-# 64 pixels at one bit each are 44 nats
+# 64 pixels at one bit each are 44 nats; images differ by about 6
 awk '/"nll"/ { nll = $2 + 0 } /"nll_se"/ { se = $2 + 0 }
-    END { exit !(nll > 10 && nll < 70 && se > 0.1 && se < nll) }' \
+    END { exit !(nll > 10 && nll < 70 && se > 0.3 && se < 5) }' \
     "$folder/stdout" || complain "nll or nll_se is no such thing"
 cmp -s "$folder/stdout" "$a/deep/result.json" || {
     echo >>"$a/deep/result.json"
@@ -146,7 +146,7 @@ done
 # ---- going on -------------------------------------------------------------
 
 # shellcheck disable=SC2086
-run 0 $tiny --out "$folder/straight" --steps 3000 --average 0.99
+run 0 $tiny --out "$folder/straight" --steps 3000 --report-steps 97 --average 0.99
 b=$folder/broken
 tries=0
 code=0
@@ -154,11 +154,11 @@ code=0
 while test $code != 143 && test $tries -lt 5; do
     rm -rf "$b"
     # shellcheck disable=SC2086
-    "$vae" $tiny --out "$b" --steps 3000 --average 0.99 \
+    "$vae" $tiny --out "$b" --steps 3000 --report-steps 97 --average 0.99 \
         >"$folder/stdout" 2>"$folder/stderr" &
     pid=$!
     lines=0
-    while kill -0 $pid 2>/dev/null && test "$lines" -le $((7 + tries)); do
+    while kill -0 $pid 2>/dev/null && test "$lines" -le $tries; do
         lines=$(wc -l 2>/dev/null <"$b/metrics.jsonl") || lines=0
     done
     kill -TERM $pid 2>/dev/null
@@ -189,8 +189,14 @@ cmp "$folder/long/checkpoint.safetensors" \
     "$folder/grown/checkpoint.safetensors" ||
     complain "a run that goes on with more steps ends elsewhere"
 rm "$folder/grown/result.json"
-run 0 --eval-only --out "$folder/grown" --eval is:2 --eval-draws 50 --quiet
+cp "$folder/grown/config.json" "$folder/config"
+run 0 --eval-only --out "$folder/grown" --eval is:2 --eval-draws 50 --steps 99 \
+    --quiet
 grep -q '"nll"' "$folder/grown/result.json" || complain "--eval-only: no nll"
+grep -q '"steps": 30,' "$folder/grown/result.json" ||
+    complain "--eval-only has trained"
+cmp "$folder/config" "$folder/grown/config.json" ||
+    complain "--eval-only has changed config.json"
 
 # ---- bad input ------------------------------------------------------------
 
