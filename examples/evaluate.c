@@ -5,6 +5,7 @@
 #include "complain.h"
 #include "progress.h"
 
+#include <slivi/io.h>
 #include <slivi/random.h>
 
 #include <math.h>
@@ -189,20 +190,39 @@ static void summarise(const double *logp, evaluation *out)
     out->se = sqrt(squares / (n - 1) / n); /* of one image: NaN */
 }
 
-int evaluate_nll(slivi_vae *v, const data *d, int quiet, evaluation *out)
+/* nll.npy: number of the test image, -log p(x), its standard error. */
+static int write_images(const experiment *e, size_t n, const uint32_t *numbers,
+                        const double *logp, const double *se)
+{
+    char path[EXPERIMENT_PATH];
+    double *rows = calloc(n, 3 * sizeof *rows);
+    for (size_t i = 0; rows && i < n; i++) {
+        rows[3 * i] = (double)numbers[i];
+        rows[3 * i + 1] = -logp[i];
+        rows[3 * i + 2] = se[i];
+    }
+    experiment_path(e, "nll.npy", path);
+    int status = rows ? slivi_npy_write(path, n, 3, rows) : 0;
+    int code = rows && !status ? 0 : fail(status);
+    free(rows);
+    return code;
+}
+
+int evaluate_nll(slivi_vae *v, const data *d, const experiment *e, int quiet,
+                 evaluation *out)
 {
     const size_t n = out->images;
     uint32_t *numbers = choose(d);
     float *x = calloc(n, d->dim * sizeof *x);
-    double *logp = calloc(n, sizeof *logp);
+    double *logp = calloc(n, sizeof *logp), *se = calloc(n, sizeof *se);
     progress bar;
-    int code = numbers && x && logp ? 0 : fail(0);
+    int code = numbers && x && logp && se ? 0 : fail(0);
     for (size_t i = 0; i < n && !code; i++)
         take_image(v, d, DATA_TEST, numbers[i], x + i * d->dim);
     progress_begin(&bar, quiet, "evaluating", 0, n);
     if (!code) {
         int status = slivi_vae_log_likelihood(v, x, n, out->draws, STREAM_NLL,
-                                              logp, NULL, show_progress, &bar);
+                                              logp, se, show_progress, &bar);
         progress_end(&bar);
         if (status == SLIVI_ECALLBACK && experiment_signal())
             code = 128 + experiment_signal();
@@ -211,6 +231,9 @@ int evaluate_nll(slivi_vae *v, const data *d, int quiet, evaluation *out)
         else
             summarise(logp, out);
     }
+    if (!code)
+        code = write_images(e, n, numbers, logp, se);
+    free(se);
     free(logp);
     free(x);
     free(numbers);

@@ -26,8 +26,11 @@ typedef struct evaluation {
 } evaluation;
 
 /* -log p(x) of test images, chosen, and drawn from their pixels where the
-   likelihood is of bits, in the same way in every run.  When a signal comes it
-   returns 128 + its number. */
-int evaluate_nll(slivi_vae *v, const data *d, int quiet, evaluation *out);
+   likelihood is of bits, in the same way in every run, so that runs can be
+   compared image by image: nll.npy has a row for each, its number among the
+   test images, -log p(x) and that one's standard error.  When a signal comes
+   it returns 128 + its number. */
+int evaluate_nll(slivi_vae *v, const data *d, const experiment *e, int quiet,
+                 evaluation *out);
 
 #endif

@@ -180,8 +180,8 @@ static int add_nll(vae_run *r, json_t *result)
 {
     evaluation nll = {.images = r->eval_images,
                       .draws = args_size(r->args, "eval-draws")};
-    int status = evaluate_nll(r->vae, &r->images, args_given(r->args, "quiet"),
-                              &nll);
+    int status = evaluate_nll(r->vae, &r->images, &r->place,
+                              args_given(r->args, "quiet"), &nll);
     if (status)
         return status;
     record_number(result, "nll", nll.mean);

@@ -1,6 +1,7 @@
 /* vae_use.c - a trained vae: encoding, decoding, bounds, files.
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
+#include "io/options.h"
 #include "vae_inside.h"
 
 #include <math.h>
@@ -139,43 +140,21 @@ int slivi_vae_bound(slivi_vae *v, const float *x, size_t n, size_t k,
 
 /* ---- files ------------------------------------------------------------ */
 
-enum { TEXT = 128 };
-
-/* Options that change nothing in the results may differ on loading. */
-static int is_free(const char *name)
-{
-    return !strcmp(name, "threads");
-}
-
-static int save_options(const slivi_vae *v, slivi_checkpoint *c,
-                        const slivi_option *table)
-{
-    char key[TEXT], text[TEXT];
-    int status = 0;
-    for (const slivi_option *o = table; o->name && !status; o++) {
-        if (is_free(o->name))
-            continue;
-        snprintf(key, sizeof key, "option.%s", o->name);
-        status = slivi_vae_get(v, o->name, text, sizeof text);
-        if (!status)
-            status = slivi_checkpoint_put_text(c, key, text);
-    }
-    return status;
-}
+/* It changes nothing in the results, so it may differ on loading. */
+static const char free_option[] = "threads";
 
 int slivi_vae_save(const slivi_vae *v, slivi_checkpoint *c)
 {
-    char text[TEXT];
     if (!v->ready)
         return slivi__fail(SLIVI_EINVAL, "vae: nothing to save before a step");
-    snprintf(text, sizeof text, "%zu", v->dim);
     int status = slivi_checkpoint_put_text(c, "kind", "slivi vae");
     if (!status)
-        status = slivi_checkpoint_put_text(c, "dim", text);
+        status = slivi__checkpoint_put_size(c, "dim", v->dim);
     if (!status)
-        status = save_options(v, c, slivi_vae_options);
+        status = slivi__options_put(slivi_vae_options, &v->opt, free_option, c);
     if (!status)
-        status = save_options(v, c, slivi_learning_options);
+        status = slivi__options_put(slivi_learning_options, &v->learning, NULL,
+                                    c);
     if (!status)
         status = slivi_learner_save(v->learner, c, "model");
     return status || v->is_closed
@@ -183,35 +162,14 @@ int slivi_vae_save(const slivi_vae *v, slivi_checkpoint *c)
                : slivi_learner_save(v->score_learner, c, "score");
 }
 
-static int same_options(const slivi_vae *v, const slivi_checkpoint *c,
-                        const slivi_option *table)
-{
-    char key[TEXT], text[TEXT];
-    for (const slivi_option *o = table; o->name; o++) {
-        if (is_free(o->name))
-            continue;
-        snprintf(key, sizeof key, "option.%s", o->name);
-        const char *there = slivi_checkpoint_text(c, key);
-        int status = slivi_vae_get(v, o->name, text, sizeof text);
-        if (status)
-            return status;
-        if (!there || strcmp(there, text))
-            return slivi__fail(SLIVI_EINVAL,
-                               "vae: %s is %s, in the checkpoint %s", o->name,
-                               text, there ? there : "missing");
-    }
-    return 0;
-}
-
 /* dim of a vae's checkpoint, 0 with a message if it is none. */
 static size_t dim_of(const slivi_checkpoint *c)
 {
     const char *kind = slivi_checkpoint_text(c, "kind");
-    const char *dim = slivi_checkpoint_text(c, "dim");
-    char *end = NULL;
-    size_t d = dim && *dim >= '1' && *dim <= '9' ? strtoul(dim, &end, 10) : 0;
-    if (kind && !strcmp(kind, "slivi vae") && d && !*end)
-        return d;
+    size_t dim = 0;
+    if (kind && !strcmp(kind, "slivi vae")
+        && !slivi__checkpoint_get_size(c, "dim", &dim) && dim)
+        return dim;
     slivi__fail(SLIVI_EFORMAT, "not a vae's checkpoint");
     return 0;
 }
@@ -250,32 +208,21 @@ int slivi_vae_load(slivi_vae *v, const slivi_checkpoint *c)
                              "checkpoint %zu",
                              v->dim, dim);
     if (!status)
-        status = same_options(v, c, slivi_vae_options);
+        status = slivi__options_same(slivi_vae_options, &v->opt, free_option,
+                                     c);
     if (!status)
-        status = same_options(v, c, slivi_learning_options);
+        status = slivi__options_same(slivi_learning_options, &v->learning, NULL,
+                                     c);
     return status ? status : load_learners(v, c);
-}
-
-static int take_options(slivi_vae *v, const slivi_checkpoint *c,
-                        const slivi_option *table)
-{
-    char key[TEXT];
-    int status = 0;
-    for (const slivi_option *o = table; o->name && !status; o++) {
-        snprintf(key, sizeof key, "option.%s", o->name);
-        const char *there = slivi_checkpoint_text(c, key);
-        if (there)
-            status = slivi_vae_set(v, o->name, there);
-    }
-    return status;
 }
 
 slivi_vae *slivi_vae_from(const slivi_checkpoint *c)
 {
     size_t dim = dim_of(c);
     slivi_vae *v = dim ? slivi_vae_create(dim) : NULL;
-    if (v && !take_options(v, c, slivi_vae_options)
-        && !take_options(v, c, slivi_learning_options) && !slivi_vae_load(v, c))
+    if (v && !slivi__options_take(slivi_vae_options, &v->opt, free_option, c)
+        && !slivi__options_take(slivi_learning_options, &v->learning, NULL, c)
+        && !slivi_vae_load(v, c))
         return v;
     slivi_vae_free(v);
     return NULL;

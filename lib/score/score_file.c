@@ -1,34 +1,10 @@
 /* score_file.c - saving and loading estimators.
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
+#include "io/options.h"
 #include "score/estimator.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-enum { TEXT = 128 };
-
-static int save_options(const slivi_score *s, slivi_checkpoint *c,
-                        const slivi_option *table)
-{
-    char key[TEXT], text[TEXT];
-    int status = 0;
-    for (const slivi_option *o = table; o->name && !status; o++) {
-        snprintf(key, sizeof key, "option.%s", o->name);
-        status = slivi_score_get(s, o->name, text, sizeof text);
-        if (!status)
-            status = slivi_checkpoint_put_text(c, key, text);
-    }
-    return status;
-}
-
-static int put_size(slivi_checkpoint *c, const char *key, size_t value)
-{
-    char text[TEXT];
-    snprintf(text, sizeof text, "%zu", value);
-    return slivi_checkpoint_put_text(c, key, text);
-}
 
 static int save_moments(const slivi_score *s, slivi_checkpoint *c)
 {
@@ -51,13 +27,14 @@ static int save_all(const slivi_score *s, slivi_checkpoint *c)
     if (!status)
         status = slivi_checkpoint_put_text(c, "estimator", s->objective->name);
     if (!status)
-        status = put_size(c, "dim", s->dim);
+        status = slivi__checkpoint_put_size(c, "dim", s->dim);
     if (!status)
-        status = put_size(c, "context", s->context);
+        status = slivi__checkpoint_put_size(c, "context", s->context);
     if (!status)
-        status = save_options(s, c, slivi_score_options);
+        status = slivi__options_put(slivi_score_options, &s->opt, NULL, c);
     if (!status)
-        status = save_options(s, c, slivi_learning_options);
+        status = slivi__options_put(slivi_learning_options, &s->learning, NULL,
+                                    c);
     if (!status)
         status = save_moments(s, c);
     return status ? status : slivi_learner_save(s->learner, c, "score");
@@ -72,30 +49,6 @@ int slivi_score_save(const slivi_score *s, const char *path)
     if (!status)
         status = slivi_checkpoint_write(c, path);
     slivi_checkpoint_free(c);
-    return status;
-}
-
-static int get_size(const slivi_checkpoint *c, const char *key, size_t *value)
-{
-    const char *text = slivi_checkpoint_text(c, key);
-    char *end;
-    *value = text && *text >= '0' && *text <= '9' ? strtoul(text, &end, 10) : 0;
-    return text && *text >= '0' && *text <= '9' && !*end
-               ? 0
-               : slivi__fail(SLIVI_EFORMAT, "no number \"%s\"", key);
-}
-
-static int load_options(slivi_score *s, const slivi_checkpoint *c,
-                        const slivi_option *table)
-{
-    char key[TEXT];
-    int status = 0;
-    for (const slivi_option *o = table; o->name && !status; o++) {
-        snprintf(key, sizeof key, "option.%s", o->name);
-        const char *text = slivi_checkpoint_text(c, key);
-        status = text ? slivi_score_set_text(s, o->name, text)
-                      : slivi__fail(SLIVI_EFORMAT, "no \"%s\"", key);
-    }
     return status;
 }
 
@@ -122,14 +75,16 @@ static int load_all(slivi_score **s, const slivi_checkpoint *c)
     size_t dim, context;
     if (!kind || strcmp(kind, "slivi score") || !name)
         return slivi__fail(SLIVI_EFORMAT, "not a score estimator");
-    if (get_size(c, "dim", &dim) || get_size(c, "context", &context))
+    if (slivi__checkpoint_get_size(c, "dim", &dim)
+        || slivi__checkpoint_get_size(c, "context", &context))
         return SLIVI_EFORMAT;
     *s = slivi_score_create(name, dim, context);
     if (!*s)
         return slivi__status();
-    int status = load_options(*s, c, slivi_score_options);
+    int status = slivi__options_take(slivi_score_options, &(*s)->opt, NULL, c);
     if (!status)
-        status = load_options(*s, c, slivi_learning_options);
+        status = slivi__options_take(slivi_learning_options, &(*s)->learning,
+                                     NULL, c);
     if (!status)
         status = slivi__score_ready(*s);
     if (!status)
