@@ -325,6 +325,8 @@ slivi__vae_plan *slivi__vae_plan_get(slivi_vae *v,
                                      enum slivi__vae_plan_name name)
 {
     slivi__vae_plan *p = &v->plan[name];
+    if (p->it && !p->trained)
+        bind(v, p); /* the averages' memory is there after the first step */
     if (p->it)
         return p;
     p->rows = name == SLIVI__VAE_SCORE || name == SLIVI__VAE_MODEL
@@ -446,6 +448,23 @@ static int step_model(slivi_vae *v, const float *x, size_t n,
     return status ? status : slivi_learner_step(v->learner, &losses->norm);
 }
 
+int slivi__vae_check(const slivi_vae *v, const float *x, size_t n, int pixels)
+{
+    const float least = pixels ? 0 : -HUGE_VALF, most = pixels ? 1 : HUGE_VALF;
+    size_t wrong = 0;
+    for (size_t i = 0; i < n * v->dim; i++) /* a NaN is in no interval */
+        wrong += !(x[i] >= least && x[i] <= most) || isinf(x[i]);
+    if (!wrong)
+        return 0;
+    size_t i = 0;
+    while (x[i] >= least && x[i] <= most && !isinf(x[i]))
+        i++;
+    return slivi__fail(isfinite(x[i]) ? SLIVI_EINVAL : SLIVI_ENONFINITE,
+                       "vae: value %zu of image %zu is %g%s (step %zu)",
+                       i % v->dim, i / v->dim, (double)x[i],
+                       pixels ? ", not in [0, 1]" : "", slivi_vae_steps(v));
+}
+
 int slivi_vae_step(slivi_vae *v, const float *x, size_t n,
                    slivi_vae_losses *losses)
 {
@@ -455,6 +474,8 @@ int slivi_vae_step(slivi_vae *v, const float *x, size_t n,
     if (!status && (!n || n > v->opt.batch))
         status = slivi__fail(SLIVI_EINVAL, "vae: %zu images, batch is %zu", n,
                              v->opt.batch);
+    if (!status)
+        status = slivi__vae_check(v, x, n, v->is_bernoulli);
     if (status)
         return status;
     if (v->is_bernoulli && !strcmp(v->opt.binarise, "dynamic")) {

@@ -91,6 +91,9 @@ void slivi__vae_store(const slivi_vae *v, float *to, const void *from,
 double slivi__vae_entry(const slivi_vae *v, const void *x, size_t i);
 /* Seed of evaluations with this stream number. */
 uint64_t slivi__vae_seed(const slivi_vae *v, uint64_t stream);
+/* Refuses values that are not finite or, where they are pixels, not in [0, 1].
+   */
+int slivi__vae_check(const slivi_vae *v, const float *x, size_t n, int pixels);
 /* u < x entry by entry; out is not x. */
 void slivi__vae_binarise(const slivi_vae *v, const float *x, size_t n,
                          uint64_t seed, uint64_t step, uint64_t row,

@@ -81,8 +81,9 @@ int slivi_vae_log_likelihood(slivi_vae *v, const float *x, size_t n,
         if (!status)
             status = slivi_importance_evidence(ws, log_joint, &j, STARTS,
                                                START_DRAWS, z, &how, &e);
-        logp[i] = e.log_evidence;
-        if (se)
+        if (!status)
+            logp[i] = e.log_evidence;
+        if (!status && se)
             se[i] = e.se;
         if (!status && progress && progress(i + 1, ctx))
             status = slivi__fail(SLIVI_ECALLBACK,

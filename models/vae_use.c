@@ -57,7 +57,7 @@ int slivi_vae_decode(slivi_vae *v, const float *z, size_t n, float *x)
 /* z is n x latent; released by the caller. */
 static float *room_for_z(const slivi_vae *v, size_t n)
 {
-    return slivi__alloc(n * v->opt.latent, sizeof(float));
+    return slivi__alloc(n, v->opt.latent * sizeof(float));
 }
 
 int slivi_vae_sample(slivi_vae *v, size_t n, uint64_t stream, float *x)
@@ -89,22 +89,30 @@ int slivi_vae_reconstruct(slivi_vae *v, const float *x, size_t n,
 int slivi_vae_binarise(const slivi_vae *v, const float *x, size_t n,
                        uint64_t stream, float *out)
 {
-    slivi__vae_binarise(v, x, n, slivi__vae_seed(v, stream), 0, 0, out);
-    return 0;
+    int status = slivi__vae_check(v, x, n, 1);
+    if (!status)
+        slivi__vae_binarise(v, x, n, slivi__vae_seed(v, stream), 0, 0, out);
+    return status;
 }
 
 /* ---- the importance-weighted bound -------------------------------------- */
 
 /* bound[i] <- log(e^bound[i] + e^w[i]), then all minus log k at the end */
-static void add_weights(const slivi_vae *v, const void *w, size_t n,
-                        double *bound)
+static int add_weights(const slivi_vae *v, const void *w, size_t n,
+                       double *bound)
 {
     for (size_t i = 0; i < n; i++) {
         double a = bound[i], b = slivi__vae_entry(v, w, i);
+        if (isnan(b))
+            return slivi__fail(SLIVI_ENONFINITE,
+                               "vae: the bound's weight is NaN (image %zu of "
+                               "its block)",
+                               i);
         double most = a > b ? a : b;
         if (most > -INFINITY)
             bound[i] = most + log1p(exp(-fabs(a - b)));
     }
+    return 0;
 }
 
 int slivi_vae_bound(slivi_vae *v, const float *x, size_t n, size_t k,
@@ -130,7 +138,8 @@ int slivi_vae_bound(slivi_vae *v, const float *x, size_t n, size_t k,
                              .step = draw,
                              .row = i};
             status = slivi_interp_run(p->it, &run);
-            add_weights(v, p->out_memory[0], rows, bound + i);
+            if (!status)
+                status = add_weights(v, p->out_memory[0], rows, bound + i);
         }
         for (size_t j = 0; j < rows; j++)
             bound[i + j] -= log((double)k);

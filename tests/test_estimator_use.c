@@ -78,13 +78,16 @@ START_TEST(threads_do_not_change_bits)
 }
 END_TEST
 
+/* Large enough that each evaluation is shared out over the estimator's own
+   threads as well. */
 static int eval_task(size_t i, void *ctx)
 {
+    enum { ROWS = 300 };
     const slivi_score *s = ctx;
-    double z[2 * 50], a[2 * 50], b[2 * 50];
-    samples_normal(i, 50, 2, z);
-    for (int k = 0; k < 20; k++) {
-        if (slivi_score_eval(s, z, NULL, 50, k ? b : a, NULL))
+    double z[2 * ROWS], a[2 * ROWS], b[2 * ROWS];
+    samples_normal(i, ROWS, 2, z);
+    for (int k = 0; k < 100; k++) {
+        if (slivi_score_eval(s, z, NULL, ROWS, k ? b : a, NULL))
             return SLIVI_EINVAL;
         if (k && memcmp(a, b, sizeof a))
             return SLIVI_ENONFINITE;
@@ -94,7 +97,9 @@ static int eval_task(size_t i, void *ctx)
 
 START_TEST(threads_may_share_an_estimator)
 {
-    slivi_score *s = samples_estimator("ssm-vr", 2, 0, NULL);
+    const char *const options[] = {"threads", _i ? "3" : "1", "hidden",
+                                   "100,100", NULL};
+    slivi_score *s = samples_estimator("ssm-vr", 2, 0, options);
     slivi_pool *pool = slivi_pool_create(4);
     train(s, 0, 5);
     ck_assert_int_eq(slivi_pool_run(pool, 8, eval_task, s), 0);
@@ -155,6 +160,135 @@ START_TEST(options_are_checked_and_then_fixed)
     ck_assert_int_eq(slivi_score_set(s, "slices", 4), SLIVI_EINVAL);
     ck_assert_int_eq(slivi_score_set(s, "rate", 1e-4), 0);
     slivi_score_free(s);
+}
+END_TEST
+
+/* A fit that fails leaves moments and parameters as they were. */
+START_TEST(failed_fits_leave_the_estimator_alone)
+{
+    static double z[2 * 400], bad[2 * 400];
+    const char *const options[] = {"steps", "10", NULL};
+    slivi_score *a = samples_estimator("ssm-vr", 2, 0, options);
+    slivi_score *b = samples_estimator("ssm-vr", 2, 0, options);
+    samples_normal(1, 400, 2, z);
+    for (size_t i = 0; i < 800; i++)
+        bad[i] = z[i] * 1e200;
+    train(a, 0, 3);
+    train(b, 0, 3);
+    ck_assert_int_lt(slivi_score_fit(a, bad, NULL, 400, NULL, NULL, NULL), 0);
+    train(a, 3, 3);
+    train(b, 3, 3);
+    same_bits(a, b);
+    ck_assert_int_eq(slivi_score_fit(a, z, NULL, 400, NULL, NULL, NULL), 0);
+    slivi_score_free(a);
+    slivi_score_free(b);
+}
+END_TEST
+
+/* The held-out objective overflows: no success without a best state. */
+START_TEST(infinite_held_out_objectives_are_refused)
+{
+    static double z[2 * 400];
+    const char *const options[] = {"base",     "none",  "activation",
+                                   "softplus", "steps", "20",
+                                   "held-out", "0.5",   NULL};
+    slivi_score *s = samples_estimator("ssm-vr", 2, 0, options);
+    uint32_t order[400];
+    slivi_address at = {.seed = 0, .stream = 3}; /* of the split */
+    samples_normal(1, 400, 2, z);
+    slivi_permutation(&at, 400, order);
+    z[2 * order[399]] = 1e25; /* among those held out */
+    ck_assert_int_eq(slivi_score_fit(s, z, NULL, 400, NULL, NULL, NULL),
+                     SLIVI_ENONFINITE);
+    ck_assert_ptr_nonnull(strstr(slivi_errmsg(), "held-out"));
+    slivi_score_free(s);
+}
+END_TEST
+
+/* A rate set on the way is the rate, also after loading, also after 0. */
+START_TEST(rates_set_later_are_kept)
+{
+    const char *path = scratch_path("rate");
+    slivi_score *a = samples_estimator("ssm", 2, 0, NULL);
+    slivi_score *b = samples_estimator("ssm", 2, 0, NULL);
+    train(a, 0, 3);
+    train(b, 0, 3);
+    ck_assert_int_eq(slivi_score_set(a, "rate", 0), 0);
+    ck_assert_int_eq(slivi_score_set(a, "rate", 1e-2), 0);
+    ck_assert_int_eq(slivi_score_set(b, "rate", 1e-2), 0);
+    ck_assert_int_eq(slivi_score_save(a, path), 0);
+    slivi_score *c = slivi_score_load(path);
+    ck_assert_ptr_nonnull(c);
+    train(a, 3, 3);
+    train(b, 3, 3);
+    train(c, 3, 3);
+    same_bits(a, b);
+    same_bits(a, c);
+    slivi_score_free(a);
+    slivi_score_free(b);
+    slivi_score_free(c);
+}
+END_TEST
+
+/* What was never trained has no scores, also after a first update that failed;
+   its options may still be set then. */
+START_TEST(untrained_estimators_have_no_scores)
+{
+    double z[4] = {1, 2, 3, 1e300}, out[4];
+    slivi_score *s = samples_estimator("ssm", 2, 0, NULL);
+    ck_assert_int_lt(slivi_score_update(s, z, NULL, 2, NULL), 0);
+    ck_assert_int_eq(slivi_score_eval(s, z, NULL, 1, out, NULL), SLIVI_EINVAL);
+    ck_assert_int_eq(slivi_score_set(s, "slices", 4), 0);
+    slivi_score_workspace *ws = slivi_score_workspace_create(s);
+    ck_assert_int_eq(slivi_score_eval(s, z, NULL, 1, out, ws), SLIVI_EINVAL);
+    z[3] = 1;
+    ck_assert_int_eq(slivi_score_update(s, z, NULL, 2, NULL), 0);
+    ck_assert_int_eq(slivi_score_eval(s, z, NULL, 1, out, ws), 0);
+    slivi_score_workspace_free(ws);
+    slivi_score_free(s);
+}
+END_TEST
+
+/* The schedule of a fit begins with the fit. */
+START_TEST(a_second_fit_goes_on)
+{
+    static double z[1000], unused[1000];
+    double x[2] = {.3, -.2}, before[2], after[2];
+    const char *const options[] = {"steps",  "50",   "schedule",
+                                   "cosine", "rate", "0.01",
+                                   "check",  "10",   NULL};
+    slivi_score_progress last;
+    slivi_score *s = samples_estimator("ssm-vr", 2, 0, options);
+    samples_mixture(2, 500, z, unused);
+    ck_assert_int_eq(slivi_score_fit(s, z, NULL, 500, NULL, NULL, NULL), 0);
+    samples_eval(s, x, NULL, 1, before);
+    ck_assert_int_eq(slivi_score_fit(s, z, NULL, 500, NULL, NULL, &last), 0);
+    samples_eval(s, x, NULL, 1, after);
+    ck_assert_uint_gt(last.best_step, 0);
+    ck_assert_double_ne(before[0], after[0]);
+    slivi_score_free(s);
+}
+END_TEST
+
+/* With averages, what is held out, kept and evaluated are the averages. */
+START_TEST(averages_are_what_is_held_out)
+{
+    static double z[1000], unused[1000];
+    double before, after;
+    const char *path = scratch_path("average");
+    const char *const options[] = {"steps", "60",   "average", "0.999",
+                                   "rate",  "0.05", NULL};
+    slivi_score *s = samples_estimator("ssm-vr", 2, 0, options);
+    samples_mixture(2, 500, z, unused);
+    ck_assert_int_eq(slivi_score_loss(s, z, NULL, 500, &before), 0);
+    train(s, 0, 30);
+    ck_assert_int_eq(slivi_score_loss(s, z, NULL, 500, &before), 0);
+    ck_assert_int_eq(slivi_score_save(s, path), 0);
+    slivi_score *t = slivi_score_load(path); /* binds anew */
+    ck_assert_int_eq(slivi_score_loss(t, z, NULL, 500, &after), 0);
+    ck_assert_double_eq(before, after);
+    slivi_score_free(s);
+    slivi_score_free(t);
 }
 END_TEST
 
@@ -276,10 +410,16 @@ Suite *slivi_suite_estimator_use(void)
     tcase_add_unchecked_fixture(c, scratch_open, scratch_close);
     tcase_add_loop_test(c, saved_estimators_go_on_bit_for_bit, 0, 8);
     tcase_add_test(c, threads_do_not_change_bits);
-    tcase_add_test(c, threads_may_share_an_estimator);
+    tcase_add_loop_test(c, threads_may_share_an_estimator, 0, 2);
     tcase_add_loop_test(c, bad_samples_leave_the_estimator_alone, 0, 2);
     tcase_add_test(c, options_are_checked_and_then_fixed);
     tcase_add_loop_test(c, updates_and_evaluations_allocate_nothing, 0, 2);
+    tcase_add_test(c, failed_fits_leave_the_estimator_alone);
+    tcase_add_test(c, infinite_held_out_objectives_are_refused);
+    tcase_add_test(c, rates_set_later_are_kept);
+    tcase_add_test(c, untrained_estimators_have_no_scores);
+    tcase_add_test(c, a_second_fit_goes_on);
+    tcase_add_test(c, averages_are_what_is_held_out);
     tcase_add_test(c, fits_report_and_can_be_stopped);
     tcase_add_test(c, fit_returns_the_best_it_saw);
     tcase_add_test(c, damaged_and_foreign_files_are_refused);

@@ -304,7 +304,32 @@ START_TEST(test_concat)
         ck_assert_double_eq(jv[i], v_[i / 2] * w_[4 + i % 2]);
     ck_assert_double_eq(gb[0], 11);
     ck_assert_double_eq(gb[1], 11);
-    ck_assert_str_eq(slivi_node_op(g, y), "add");
+    ck_assert_str_eq(slivi_node_op(g, y), "matmul");
+    slivi_interp_free(it);
+    slivi_graph_free(g);
+}
+END_TEST
+
+/* Builders keep their operands, so that a derivative with respect to them is
+   not lost: of 3 (2 z) with respect to 2 z, and of concat(a, b) w. */
+START_TEST(test_operands_are_kept)
+{
+    slivi_graph *g = slivi_graph_create(SLIVI_F64);
+    slivi_node a = slivi_input(g, "a", SLIVI_ROWS, 2);
+    slivi_node w = slivi_input(g, "w", 4, 1);
+    slivi_node x = slivi_scale(g, a, 2), y = slivi_scale(g, x, 3);
+    slivi_node c = slivi_concat(g, a, x);
+    slivi_node q = slivi_matmul(g, c, w);
+    slivi_node out[2] = {slivi_grad(g, y, x), slivi_grad(g, q, c)};
+    double w_[4] = {1, 2, 3, 4}, gx[2], gc[4];
+    slivi_interp *it = slivi_interp_create(g, 2, out, 1, NULL);
+    ck_assert_ptr_nonnull(it);
+    slivi_interp_bind(it, w, w_);
+    slivi_interp_bind(it, out[0], gx);
+    slivi_interp_bind(it, out[1], gc);
+    ck_assert_int_eq(slivi_interp_run(it, &(slivi_run){.n = 1}), 0);
+    ck_assert(gx[0] == 3 && gx[1] == 3);
+    ck_assert_mem_eq(gc, w_, sizeof w_);
     slivi_interp_free(it);
     slivi_graph_free(g);
 }
@@ -566,6 +591,7 @@ Suite *slivi_suite_interp(void)
     tcase_add_test(tc, test_failed_runs);
     tcase_add_test(tc, test_dead_nodes);
     tcase_add_test(tc, test_concat);
+    tcase_add_test(tc, test_operands_are_kept);
     tcase_add_test(tc, test_sums_in_double);
     tcase_add_test(tc, test_buffers);
     tcase_add_test(tc, test_early_outputs);

@@ -272,8 +272,8 @@ START_TEST(test_rate)
     slivi_params_get(p, wanted);
     for (size_t t = 0; t < 4; t++) {
         if (t == 2) {
-            slivi_learner_scale_rate(l, 0.3);
-            slivi_learner_scale_rate(l, 0.5);
+            slivi_learner_set_rate(l, 1);
+            slivi_learner_set_rate(l, 0.1 * scale);
         }
         learn_steps(l, SLIVI_F64, t, t + 1);
         slivi_params_get(p, after);
@@ -283,7 +283,7 @@ START_TEST(test_rate)
             ck_assert_double_eq_tol(after[i], wanted[i], 1e-14);
         }
     }
-    slivi_learner_scale_rate(l, INFINITY);
+    slivi_learner_set_rate(l, INFINITY);
     CHECK_FAILS(slivi_learner_step(l, NULL), SLIVI_ENONFINITE,
                 "the rate is not finite (step 4)");
     slivi_learner_free(l);

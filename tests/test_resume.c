@@ -35,7 +35,9 @@ START_TEST(test_resume)
     slivi_params_init(q, 77, 7); /* other values, to be replaced */
     learn_steps(m, precision, 0, 3);
     learn_steps(l, precision, 0, half);
-    slivi_learner_scale_rate(l, 0.7);
+    slivi_learner_set_rate(l, 0.7 * how.rate);
+    if (_i % 2)
+        slivi_learner_restart(l);
     slivi_checkpoint *c = slivi_checkpoint_create();
     CHECK_OK(slivi_learner_save(l, c, "vae.score"));
     CHECK_OK(slivi_checkpoint_write(c, scratch_path("x")));

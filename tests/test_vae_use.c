@@ -6,6 +6,8 @@
 #include "slivi/random.h"
 #include "slivi/vae.h"
 #include "suites.h"
+#include "io/options.h"
+#include "vae_inside.h"
 
 #include <math.h>
 #include <string.h>
@@ -119,12 +121,62 @@ START_TEST(bad_pixels_leave_the_parameters_alone)
     x[333] = NAN;
     ck_assert_int_eq(slivi_vae_step(a, x, 128, NULL), SLIVI_ENONFINITE);
     ck_assert_ptr_nonnull(strstr(slivi_errmsg(), "step 3"));
+    ck_assert_ptr_nonnull(strstr(slivi_errmsg(), "value 33 of image 6"));
     x[333] = keep;
     steps(a, x, 3);
     steps(b, x, 3);
     same_bits(a, b);
     slivi_vae_free(a);
     slivi_vae_free(b);
+}
+END_TEST
+
+/* Pixels are probabilities: what is not in [0, 1] is refused. */
+START_TEST(values_that_are_no_pixels_are_refused)
+{
+    const float wrong[] = {NAN, INFINITY, -0.01f, 1.01f, 255};
+    float x[128 * 50], out[128 * 50];
+    double bound[128];
+    slivi_vae *v = make_kind(2, "1");
+    pixels(x);
+    steps(v, x, 1);
+    x[777] = wrong[_i];
+    ck_assert_int_eq(slivi_vae_step(v, x, 128, NULL),
+                     _i < 2 ? SLIVI_ENONFINITE : SLIVI_EINVAL);
+    ck_assert_ptr_nonnull(strstr(slivi_errmsg(), "value 27 of image 15"));
+    ck_assert_int_lt(slivi_vae_binarise(v, x, 128, 0, out), 0);
+    ck_assert_uint_eq(slivi_vae_steps(v), 1);
+    if (_i == 0)
+        ck_assert_int_eq(slivi_vae_bound(v, x, 128, 3, 0, bound),
+                         SLIVI_ENONFINITE);
+    slivi_vae_free(v);
+}
+END_TEST
+
+/* A checkpoint that lacks the score net changes nothing. */
+START_TEST(half_a_checkpoint_changes_nothing)
+{
+    float x[128 * 50];
+    slivi_vae *a = make_kind(0, "1"), *b = make_kind(0, "1");
+    slivi_vae *same = make_kind(0, "1");
+    slivi_checkpoint *c = slivi_checkpoint_create();
+    pixels(x);
+    steps(a, x, 3);
+    ck_assert_int_eq(slivi_checkpoint_put_text(c, "kind", "slivi vae"), 0);
+    ck_assert_int_eq(slivi_checkpoint_put_text(c, "dim", "50"), 0);
+    ck_assert_int_eq(
+        slivi__options_put(slivi_vae_options, &a->opt, "threads", c), 0);
+    ck_assert_int_eq(
+        slivi__options_put(slivi_learning_options, &a->learning, NULL, c), 0);
+    ck_assert_int_eq(slivi_learner_save(a->learner, c, "model"), 0);
+    ck_assert_int_lt(slivi_vae_load(b, c), 0);
+    ck_assert_ptr_nonnull(strstr(slivi_errmsg(), "score"));
+    ck_assert_int_eq(slivi_vae_ready(same), 0);
+    same_bits(b, same);
+    slivi_checkpoint_free(c);
+    slivi_vae_free(a);
+    slivi_vae_free(b);
+    slivi_vae_free(same);
 }
 END_TEST
 
@@ -140,6 +192,7 @@ START_TEST(options_that_do_not_fit_are_refused)
         {{"activation", "relu", "entropy", "ssm-vr"},
          "kink",
          SLIVI_EUNSUPPORTED},
+        {{"activation", "relu", "entropy", "sm"}, "kink", SLIVI_EUNSUPPORTED},
         {{"schedule", "cosine", "steps", "0"}, "steps", SLIVI_EINVAL},
     };
     float x[128 * 50];
@@ -216,7 +269,9 @@ Suite *slivi_suite_vae_use(void)
     tcase_add_loop_test(c, threads_do_not_change_bits, 0, 12);
     tcase_add_loop_test(c, resumed_training_is_bit_for_bit, 0, 4);
     tcase_add_test(c, bad_pixels_leave_the_parameters_alone);
-    tcase_add_loop_test(c, options_that_do_not_fit_are_refused, 0, 3);
+    tcase_add_loop_test(c, values_that_are_no_pixels_are_refused, 0, 5);
+    tcase_add_test(c, half_a_checkpoint_changes_nothing);
+    tcase_add_loop_test(c, options_that_do_not_fit_are_refused, 0, 4);
     tcase_add_loop_test(c, steps_allocate_nothing, 0, 4);
     tcase_add_test(c, lack_of_memory_is_survived);
     suite_add_tcase(s, c);

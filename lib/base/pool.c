@@ -31,6 +31,7 @@ struct job {
 };
 
 struct slivi_pool {
+    pthread_mutex_t turn; /* held by the caller of a run */
     pthread_mutex_t lock;
     pthread_cond_t wake; /* there is a job, or the pool stops */
     pthread_cond_t idle; /* no worker is inside the job any more */
@@ -104,6 +105,7 @@ static void *worker(void *arg)
    short run never waits for a sleeper. */
 static void run_shared(slivi_pool *pool, struct job *job)
 {
+    pthread_mutex_lock(&pool->turn);
     pthread_mutex_lock(&pool->lock);
     pool->job = job;
     pool->runs++;
@@ -117,6 +119,7 @@ static void run_shared(slivi_pool *pool, struct job *job)
     while (pool->inside != 0)
         pthread_cond_wait(&pool->idle, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
+    pthread_mutex_unlock(&pool->turn);
 }
 
 int slivi_pool_run(slivi_pool *pool, size_t count,
@@ -182,7 +185,11 @@ static int init_locks(slivi_pool *pool)
         goto fail_lock;
     if (pthread_cond_init(&pool->idle, NULL) != 0)
         goto fail_wake;
+    if (pthread_mutex_init(&pool->turn, NULL) != 0)
+        goto fail_idle;
     return 0;
+fail_idle:
+    pthread_cond_destroy(&pool->idle);
 fail_wake:
     pthread_cond_destroy(&pool->wake);
 fail_lock:
@@ -230,6 +237,7 @@ void slivi_pool_free(slivi_pool *pool)
     pthread_cond_destroy(&pool->idle);
     pthread_cond_destroy(&pool->wake);
     pthread_mutex_destroy(&pool->lock);
+    pthread_mutex_destroy(&pool->turn);
     slivi__free(pool);
 }
 

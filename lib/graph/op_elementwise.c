@@ -390,8 +390,6 @@ slivi_node slivi_scale(slivi_graph *g, slivi_node x, double c)
     const slivi__node *node = slivi__at(g, x);
     if (node && c == 1 && !slivi_graph_status(g))
         return x;
-    if (node && node->op == &slivi__op_scale) /* c (b z) = (c b) z */
-        return slivi_scale(g, node->in[0], c * node->a.c);
     slivi__attr a = {.c = c};
     return slivi__make(g, &slivi__op_scale, x, null, &a);
 }

@@ -26,6 +26,24 @@ static int shape_matmul(const slivi_graph *g, slivi__node *y)
     return 0;
 }
 
+/* da b.  The tangent of concat(c, d) along d alone is [0 dd]: then only the
+   rows of b that meet dd are multiplied.  Only here: a product of the user's
+   keeps its operand, so that one may differentiate with respect to it. */
+static slivi_node left_product(slivi_graph *g, slivi_node da, int ta,
+                               slivi_node b, int tb)
+{
+    const slivi__node *pad = slivi__at(g, da);
+    if (!pad || ta || pad->op != &slivi__op_pad_columns)
+        return slivi_matmul_t(g, da, ta, b, tb);
+    const size_t before = pad->a.i;
+    const slivi_node inner = pad->in[0];
+    const size_t cols = slivi_node_cols(g, inner);
+    return slivi_matmul_t(g, inner, 0,
+                          tb ? slivi_columns(g, b, before, cols)
+                             : slivi_rows(g, b, before, cols),
+                          tb);
+}
+
 static slivi_node matmul_tangent(slivi_graph *g, slivi_node y,
                                  const slivi_node *dx, ptrdiff_t slices)
 {
@@ -38,7 +56,7 @@ static slivi_node matmul_tangent(slivi_graph *g, slivi_node y,
                              (long)slices);
     slivi_node dy = null;
     if (!slivi__is_null(dx[0])) /* dy = da b */
-        dy = slivi_matmul_t(g, dx[0], ta, node.in[1], tb);
+        dy = left_product(g, dx[0], ta, node.in[1], tb);
     if (slivi__is_null(dx[1]))
         return dy;
     slivi_node t = slivi_matmul_t(g, node.in[0], ta, dx[1], tb); /* a db */
@@ -77,14 +95,7 @@ slivi_node slivi_matmul_t(slivi_graph *g, slivi_node x, int tx, slivi_node y,
 
 slivi_node slivi_matmul(slivi_graph *g, slivi_node x, slivi_node y)
 {
-    const slivi__node *left = slivi__at(g, x), *right = slivi__at(g, y);
-    if (!left || !right || left->op != &slivi__op_concat
-        || right->rows != (ptrdiff_t)left->cols)
-        return slivi_matmul_t(g, x, 0, y, 0);
-    slivi_node a = left->in[0], b = left->in[1];
-    size_t ka = slivi_node_cols(g, a), kb = slivi_node_cols(g, b);
-    slivi_node p = slivi_matmul(g, a, slivi_rows(g, y, 0, ka));
-    return slivi_add(g, p, slivi_matmul(g, b, slivi_rows(g, y, ka, kb)));
+    return slivi_matmul_t(g, x, 0, y, 0);
 }
 
 /* ---- fixed matrices: transpose, reshape, rows -------------------------- */

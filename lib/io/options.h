@@ -6,7 +6,8 @@
 #include "slivi/option.h"
 
 /* Every option of the table but `except` (NULL: none): into the checkpoint,
-   from it (one that it lacks is SLIVI_EFORMAT), and compared with it (SLIVI_EINVAL
+   from it (one that it lacks is SLIVI_EFORMAT), and compared with it
+   (SLIVI_EINVAL
    names the first that differs, and both values). */
 int slivi__options_put(const slivi_option *table, const void *fields,
                        const char *except, slivi_checkpoint *c);

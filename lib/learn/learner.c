@@ -17,8 +17,8 @@ struct slivi_learner {
     void *gradient;
     void *state[SLIVI__STATES]; /* NULL where not kept */
     void *average;              /* NULL where not kept */
-    uint64_t steps;
-    double rate_scale;
+    uint64_t steps, origin;     /* taken; those before the schedule began */
+    double rate;
 };
 
 /* ---- creation --------------------------------------------------------- */
@@ -72,7 +72,7 @@ slivi_learner *slivi_learner_create(slivi_params *p, const slivi_learning *how)
     l->optimizer = slivi__optimizer_find(how->optimizer);
     l->n = slivi_params_size(p);
     l->bytes = l->n * slivi__precision_size(slivi_params_precision(p));
-    l->rate_scale = 1;
+    l->rate = how->rate;
     if (!allocate(l))
         return l;
     slivi_learner_free(l);
@@ -107,9 +107,14 @@ const void *slivi_learner_average(const slivi_learner *l)
                                   : slivi_params_const_values(l->p);
 }
 
-void slivi_learner_scale_rate(slivi_learner *l, double factor)
+void slivi_learner_set_rate(slivi_learner *l, double rate)
 {
-    l->rate_scale *= factor;
+    l->rate = rate;
+}
+
+void slivi_learner_restart(slivi_learner *l)
+{
+    l->origin = l->steps;
 }
 
 /* ---- a step ----------------------------------------------------------- */
@@ -185,7 +190,7 @@ int slivi_learner_step(slivi_learner *l, double *norm)
                            "learner: the parameters have grown from %zu "
                            "entries to %zu",
                            l->n, slivi_params_size(l->p));
-    u.rate = l->how.rate * l->rate_scale * slivi_schedule_factor(&l->how, u.t);
+    u.rate = l->rate * slivi_schedule_factor(&l->how, u.t - (size_t)l->origin);
     if (!isfinite(u.rate))
         return slivi__fail(SLIVI_ENONFINITE,
                            "learner: the rate is not finite (step %zu)", u.t);
@@ -252,8 +257,8 @@ static int visit_all(const slivi_learner *l, const char *prefix, uint64_t steps,
 
 /* What is no vector. */
 typedef struct header {
-    int64_t counts[3]; /* steps, views, entries */
-    double rate_scale;
+    int64_t counts[4]; /* steps, views, entries, origin */
+    double rate;
 } header;
 
 static int make_key(char key[KEY], const char *prefix, const char *what)
@@ -274,8 +279,9 @@ static int save_one(const char *name, enum slivi_dtype type, size_t rows,
 int slivi_learner_save(const slivi_learner *l, slivi_checkpoint *c,
                        const char *prefix)
 {
-    const int64_t counts[3] = {
-        (int64_t)l->steps, (int64_t)slivi_params_views(l->p), (int64_t)l->n};
+    const int64_t counts[4] = {(int64_t)l->steps,
+                               (int64_t)slivi_params_views(l->p), (int64_t)l->n,
+                               (int64_t)l->origin};
     char key[KEY];
     int status = make_key(key, prefix, "optimizer");
     if (!status)
@@ -283,12 +289,11 @@ int slivi_learner_save(const slivi_learner *l, slivi_checkpoint *c,
     if (!status)
         status = make_key(key, prefix, "counts");
     if (!status)
-        status = slivi_checkpoint_put(c, key, SLIVI_DTYPE_I64, 1, 3, counts);
+        status = slivi_checkpoint_put(c, key, SLIVI_DTYPE_I64, 1, 4, counts);
     if (!status)
-        status = make_key(key, prefix, "rate_scale");
+        status = make_key(key, prefix, "rate");
     if (!status)
-        status = slivi_checkpoint_put(c, key, SLIVI_DTYPE_F64, 1, 1,
-                                      &l->rate_scale);
+        status = slivi_checkpoint_put(c, key, SLIVI_DTYPE_F64, 1, 1, &l->rate);
     return status ? status : visit_all(l, prefix, l->steps, save_one, c);
 }
 
@@ -319,12 +324,11 @@ static int load_header(const slivi_learner *l, const slivi_checkpoint *c,
     if (!status)
         status = make_key(key, prefix, "counts");
     if (!status)
-        status = slivi_checkpoint_get(c, key, SLIVI_DTYPE_I64, 1, 3, h->counts);
+        status = slivi_checkpoint_get(c, key, SLIVI_DTYPE_I64, 1, 4, h->counts);
     if (!status)
-        status = make_key(key, prefix, "rate_scale");
+        status = make_key(key, prefix, "rate");
     if (!status)
-        status = slivi_checkpoint_get(c, key, SLIVI_DTYPE_F64, 1, 1,
-                                      &h->rate_scale);
+        status = slivi_checkpoint_get(c, key, SLIVI_DTYPE_F64, 1, 1, &h->rate);
     if (status)
         return status;
     const int64_t views = (int64_t)slivi_params_views(l->p);
@@ -335,11 +339,12 @@ static int load_header(const slivi_learner *l, const slivi_checkpoint *c,
                            "%lld views, not %lld in %lld",
                            (long long)h->counts[2], (long long)h->counts[1],
                            (long long)entries, (long long)views);
-    if (h->counts[0] < 0 || !isfinite(h->rate_scale))
-        return slivi__fail(SLIVI_EFORMAT,
-                           "learner: the checkpoint has step %lld and rate "
-                           "scale %g",
-                           (long long)h->counts[0], h->rate_scale);
+    if (h->counts[3] < 0 || h->counts[0] < h->counts[3] || !isfinite(h->rate))
+        return slivi__fail(
+            SLIVI_EFORMAT,
+            "learner: the checkpoint has step %lld, its schedule "
+            "from %lld, and rate %g",
+            (long long)h->counts[0], (long long)h->counts[3], h->rate);
     return 0;
 }
 
@@ -374,6 +379,7 @@ int slivi_learner_load(slivi_learner *l, const slivi_checkpoint *c,
     from.aside = NULL;
     status = visit_all(l, prefix, steps, load_one, &from);
     l->steps = steps;
-    l->rate_scale = h.rate_scale;
+    l->origin = (uint64_t)h.counts[3];
+    l->rate = h.rate;
     return status;
 }

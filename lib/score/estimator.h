@@ -21,7 +21,7 @@ typedef struct slivi__score_options {
 typedef struct slivi__score_plan {
     slivi_graph *g;
     slivi_weights *w;
-    slivi_node z, context, mean, whiten, scale; /* inputs */
+    slivi_node z, context, whiten, scale; /* inputs */
     slivi_node out;                             /* the loss, or the scores */
     size_t chunks;
     size_t outputs; /* gradients and out */
@@ -42,7 +42,7 @@ struct slivi_score {
     slivi__score_options opt;
     slivi_learning learning;
     /* made by slivi__score_ready */
-    int ready;
+    int ready, trained;
     enum slivi_precision precision;
     size_t entry; /* bytes */
     slivi_pool *pool;
@@ -53,7 +53,7 @@ struct slivi_score {
     /* moments of the marginal Gaussian base, and as the graph reads them */
     double *mean, *cov, weight; /* d, d x d, samples counted */
     double *factor, *inverse;   /* d x d scratch */
-    void *mean_memory, *whiten_memory;
+    void *whiten_memory;
     void *scale_memory; /* d, units of the held-out objective with a head */
     double *saved;      /* moments before an update: mean, cov, weight */
 };
@@ -66,6 +66,7 @@ enum { SLIVI__SCORE_BLOCK = 256 }; /* rows of an evaluation at a time */
 
 /* Builds all that options shape, once. */
 int slivi__score_ready(slivi_score *s);
+void slivi__score_unready(slivi_score *s);
 int slivi__score_has_moments(const slivi_score *s);
 int slivi__score_has_head(const slivi_score *s);
 
@@ -76,10 +77,16 @@ int slivi__score_plan_build(const slivi_score *s, slivi__score_plan *p,
 int slivi__score_plan_room(const slivi_score *s, slivi__score_plan *p,
                            size_t rows, void *gradient);
 void slivi__score_plan_clear(slivi__score_plan *p);
+/* The parameters' memory: the average's once there is one. */
+void slivi__score_bind(const slivi_score *s, slivi__score_plan *p);
 
 /* double to and from the estimator's precision */
 void slivi__score_load(const slivi_score *s, void *to, const double *from,
                        size_t count);
+/* n samples, less the base's mean where there is one: subtracted in double,
+   where their digits are. */
+void slivi__score_load_samples(const slivi_score *s, void *to, const double *z,
+                               size_t n);
 void slivi__score_store(const slivi_score *s, double *to, const void *from,
                         size_t count);
 int slivi__score_check(const slivi_score *s, const double *z, const double *ctx,

@@ -107,13 +107,6 @@ static const slivi_option *table_of(const slivi_score *s, const char *name,
     return slivi_score_options;
 }
 
-static int set_rate(slivi_score *s, double before)
-{
-    if (before > 0)
-        slivi_learner_scale_rate(s->learner, s->learning.rate / before);
-    return 0;
-}
-
 static int may_set(const slivi_score *s, const char *name)
 {
     const void *fields;
@@ -127,27 +120,29 @@ static int may_set(const slivi_score *s, const char *name)
 int slivi_score_set(slivi_score *s, const char *name, double value)
 {
     const void *fields;
-    double rate = s->learning.rate;
     const slivi_option *table = table_of(s, name, &fields);
     int status = may_set(s, name);
     if (!status) /* fields is a part of *s, which is not const */
         status = slivi_options_set_number(
             table, fields == &s->opt ? (void *)&s->opt : &s->learning, name,
             value);
-    return status || !s->ready ? status : set_rate(s, rate);
+    if (!status && s->ready)
+        slivi_learner_set_rate(s->learner, s->learning.rate);
+    return status;
 }
 
 int slivi_score_set_text(slivi_score *s, const char *name, const char *text)
 {
     const void *fields;
-    double rate = s->learning.rate;
     const slivi_option *table = table_of(s, name, &fields);
     int status = may_set(s, name);
     if (!status)
         status = slivi_options_set(
             table, fields == &s->opt ? (void *)&s->opt : &s->learning, name,
             text);
-    return status || !s->ready ? status : set_rate(s, rate);
+    if (!status && s->ready)
+        slivi_learner_set_rate(s->learner, s->learning.rate);
+    return status;
 }
 
 int slivi_score_get(const slivi_score *s, const char *name, char *text,
@@ -180,6 +175,20 @@ void slivi__score_load(const slivi_score *s, void *to, const double *from,
             ((float *)to)[i] = (float)from[i];
 }
 
+void slivi__score_load_samples(const slivi_score *s, void *to, const double *z,
+                               size_t n)
+{
+    const size_t d = s->dim;
+    if (!slivi__score_has_moments(s)) {
+        slivi__score_load(s, to, z, n * d);
+        return;
+    }
+    for (size_t i = 0; i < n * d; i++) {
+        double y = z[i] - s->mean[i % d];
+        slivi__score_load(s, (char *)to + i * s->entry, &y, 1);
+    }
+}
+
 void slivi__score_store(const slivi_score *s, double *to, const void *from,
                         size_t count)
 {
@@ -204,10 +213,9 @@ static int make_moments(slivi_score *s)
     s->factor = slivi__alloc(square, sizeof *s->factor);
     s->inverse = slivi__alloc(square, sizeof *s->inverse);
     s->saved = slivi__alloc(square + d + 1, sizeof *s->saved);
-    s->mean_memory = slivi__alloc(d, s->entry);
     s->whiten_memory = slivi__alloc(square, s->entry);
     if (!s->mean || !s->cov || !s->factor || !s->inverse || !s->saved
-        || !s->mean_memory || !s->whiten_memory)
+        || !s->whiten_memory)
         return slivi__status();
     for (size_t i = 0; i < d; i++)
         s->cov[i * d + i] = 1;
@@ -244,7 +252,7 @@ static int make_net(slivi_score *s)
     return s->learner ? 0 : slivi__status();
 }
 
-static void unready(slivi_score *s)
+void slivi__score_unready(slivi_score *s)
 {
     slivi__score_plan_clear(&s->train);
     slivi__score_plan_clear(&s->loss);
@@ -257,16 +265,16 @@ static void unready(slivi_score *s)
     slivi__free(s->factor);
     slivi__free(s->inverse);
     slivi__free(s->saved);
-    slivi__free(s->mean_memory);
     slivi__free(s->whiten_memory);
     slivi__free(s->scale_memory);
     s->scale_memory = NULL;
+    s->ready = 0;
     s->learner = NULL;
     s->net = NULL;
     s->params = NULL;
     s->pool = NULL;
     s->mean = s->cov = s->factor = s->inverse = s->saved = NULL;
-    s->mean_memory = s->whiten_memory = NULL;
+    s->whiten_memory = NULL;
 }
 
 int slivi__score_ready(slivi_score *s)
@@ -291,7 +299,7 @@ int slivi__score_ready(slivi_score *s)
     if (!status)
         status = slivi__score_plan_build(s, &s->loss, SLIVI__SCORE_LOSS);
     if (status)
-        unready(s); /* so that options can be mended */
+        slivi__score_unready(s); /* so that options can be mended */
     s->ready = !status;
     return status;
 }
@@ -300,7 +308,7 @@ void slivi_score_free(slivi_score *s)
 {
     if (!s)
         return;
-    unready(s);
+    slivi__score_unready(s);
     slivi__free(s);
 }
 
@@ -311,7 +319,7 @@ enum { STREAM_SLICES = 2 };
 static slivi_node build_out(const slivi_score *s, slivi__score_plan *p,
                             enum slivi__score_purpose purpose)
 {
-    slivi_scorenet_use use = {s->net, p->w, p->context, p->mean, p->whiten};
+    slivi_scorenet_use use = {s->net, p->w, p->context, p->whiten};
     slivi_objective_options how = {.slices = s->opt.slices,
                                    .law = slivi_law_find(s->opt.law),
                                    .sigma = s->opt.sigma,
@@ -342,7 +350,6 @@ int slivi__score_plan_build(const slivi_score *s, slivi__score_plan *p,
     if (s->context)
         p->context = slivi_input(p->g, "context", SLIVI_ROWS, s->context);
     if (slivi__score_has_moments(s)) {
-        p->mean = slivi_input(p->g, "mean", 1, s->dim);
         p->whiten = slivi_input(p->g, "whiten", (ptrdiff_t)s->dim, s->dim);
     }
     p->chunks = 1;
@@ -367,15 +374,13 @@ static slivi_interp *make_interp(const slivi_score *s, slivi__score_plan *p,
     slivi__free(out);
     if (!it)
         return NULL;
-    const void *values = p->outputs ? slivi_params_const_values(s->params)
-                                    : slivi_learner_average(s->learner);
-    slivi_weights_bind(p->w, it, values, p->outputs ? gradient : NULL);
+    if (p->outputs)
+        slivi_weights_bind(p->w, it, slivi_params_const_values(s->params),
+                           gradient);
     if (p->scale.id)
         slivi_interp_bind(it, p->scale, s->scale_memory);
-    if (p->mean.id) {
-        slivi_interp_bind(it, p->mean, s->mean_memory);
+    if (p->whiten.id)
         slivi_interp_bind(it, p->whiten, s->whiten_memory);
-    }
     return it;
 }
 
@@ -407,6 +412,13 @@ int slivi__score_plan_room(const slivi_score *s, slivi__score_plan *p,
     if (s->context)
         slivi_interp_bind(p->it, p->context, p->context_memory);
     return 0;
+}
+
+void slivi__score_bind(const slivi_score *s, slivi__score_plan *p)
+{
+    if (!p->outputs) /* training's binding is for good */
+        slivi_weights_bind(p->w, p->it, slivi_learner_average(s->learner),
+                           NULL);
 }
 
 void slivi__score_plan_clear(slivi__score_plan *p)
@@ -475,10 +487,11 @@ static int eval_blocks(const slivi_score *s, const double *z, const double *ctx,
 {
     size_t d = s->dim, block;
     int status = 0;
+    slivi__score_bind(s, p);
     for (size_t i = 0; i < n && !status; i += block) {
         block = n - i < p->rows ? n - i : p->rows;
         slivi_run run = {.n = block, .seed = s->opt.seed, .row = 0};
-        slivi__score_load(s, p->z_memory, z + i * d, block * d);
+        slivi__score_load_samples(s, p->z_memory, z + i * d, block);
         if (s->context)
             slivi__score_load(s, p->context_memory, ctx + i * s->context,
                               block * s->context);
@@ -496,7 +509,7 @@ int slivi_score_eval(const slivi_score *s, const double *z, const double *ctx,
     int status = slivi__score_check(s, z, ctx, n);
     if (status)
         return status;
-    if (!s->ready)
+    if (!s->trained)
         return slivi__fail(SLIVI_EINVAL,
                            "score: nothing was learnt yet; call "
                            "slivi_score_fit or slivi_score_update first");

@@ -21,6 +21,18 @@ static int save_moments(const slivi_score *s, slivi_checkpoint *c)
                                          1, &s->weight);
 }
 
+/* Units of the held-out objective, in the estimator's precision. */
+static enum slivi_dtype dtype(const slivi_score *s)
+{
+    return s->precision == SLIVI_F32 ? SLIVI_DTYPE_F32 : SLIVI_DTYPE_F64;
+}
+
+static int save_scale(const slivi_score *s, slivi_checkpoint *c)
+{
+    return slivi_checkpoint_put(c, "scale", dtype(s), 1, s->dim,
+                                s->scale_memory);
+}
+
 static int save_all(const slivi_score *s, slivi_checkpoint *c)
 {
     int status = slivi_checkpoint_put_text(c, "kind", "slivi score");
@@ -37,12 +49,14 @@ static int save_all(const slivi_score *s, slivi_checkpoint *c)
                                     c);
     if (!status)
         status = save_moments(s, c);
+    if (!status)
+        status = save_scale(s, c);
     return status ? status : slivi_learner_save(s->learner, c, "score");
 }
 
 int slivi_score_save(const slivi_score *s, const char *path)
 {
-    if (!s->ready)
+    if (!s->trained)
         return slivi__fail(SLIVI_EINVAL, "score: nothing was learnt yet");
     slivi_checkpoint *c = slivi_checkpoint_create();
     int status = c ? save_all(s, c) : slivi__status();
@@ -89,7 +103,13 @@ static int load_all(slivi_score **s, const slivi_checkpoint *c)
         status = slivi__score_ready(*s);
     if (!status)
         status = slivi_learner_load((*s)->learner, c, "score");
-    return status ? status : load_moments(*s, c);
+    if (!status)
+        status = slivi_checkpoint_get(c, "scale", dtype(*s), 1, dim,
+                                      (*s)->scale_memory);
+    if (!status)
+        status = load_moments(*s, c);
+    (*s)->trained = !status;
+    return status;
 }
 
 slivi_score *slivi_score_load(const char *path)

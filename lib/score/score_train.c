@@ -31,12 +31,12 @@ int slivi__score_moments(slivi_score *s, const double *z, size_t n, int keep)
     double w = keep ? fmin(s->weight, cap) : 0, all = w + (double)n;
     mean_of(z, n, d, delta);
     for (size_t j = 0; j < d; j++) {
-        delta[j] -= s->mean[j];
-        s->mean[j] += delta[j] * (double)n / all;
+        delta[j] = w > 0 ? delta[j] - s->mean[j] : delta[j];
+        s->mean[j] = w > 0 ? s->mean[j] + delta[j] * (double)n / all : delta[j];
     }
     for (size_t j = 0; j < d; j++)
         for (size_t k = 0; k < d; k++)
-            s->cov[j * d + k] *= w / all;
+            s->cov[j * d + k] = w > 0 ? s->cov[j * d + k] * w / all : 0;
     /* about the new mean: cov_z's and the old mean's shares together */
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < d; j++) {
@@ -56,7 +56,7 @@ int slivi__score_moments(slivi_score *s, const double *z, size_t n, int keep)
 
 /* Covariance shrunk to its diagonal by d / (d + samples), so that it can be
    inverted from the first sample on; a column that does not vary counts as
-   sd 1e-7 of its mean, or 1. */
+   sd 1e-13 of its mean, or 1. */
 static void shrink(const slivi_score *s, double *cov)
 {
     const size_t d = s->dim;
@@ -65,7 +65,7 @@ static void shrink(const slivi_score *s, double *cov)
         for (size_t k = 0; k < d; k++)
             cov[j * d + k] = s->cov[j * d + k] * (j == k ? 1 : kept);
     for (size_t j = 0; j < d; j++) {
-        double least = 1e-14 * s->mean[j] * s->mean[j];
+        double least = 1e-26 * s->mean[j] * s->mean[j];
         double *v = &cov[j * d + j];
         *v = *v > least ? *v : least > 0 ? least : 1;
     }
@@ -86,7 +86,6 @@ int slivi__score_whiten(slivi_score *s)
         a[i * d + i] = 1;
     slivi__trisolve(1, d, d, l, a); /* L' A = I */
     slivi__score_load(s, s->whiten_memory, a, d * d);
-    slivi__score_load(s, s->mean_memory, s->mean, d);
     return 0;
 }
 
@@ -121,7 +120,8 @@ static int run_loss(const slivi_score *s, slivi__score_plan *p, const double *z,
                     const double *ctx, slivi_run run, double *loss)
 {
     int status = 0;
-    slivi__score_load(s, p->z_memory, z, run.n * s->dim);
+    slivi__score_load_samples(s, p->z_memory, z, run.n);
+    slivi__score_bind(s, p);
     if (s->context)
         slivi__score_load(s, p->context_memory, ctx, run.n * s->context);
     for (size_t c = 0; c < p->chunks && !status; c++) {
@@ -158,6 +158,7 @@ int slivi__score_step(slivi_score *s, const double *z, const double *ctx,
 int slivi_score_update(slivi_score *s, const double *z, const double *ctx,
                        size_t n, double *loss)
 {
+    const int first = !s->ready;
     int status = slivi__score_check(s, z, ctx, n);
     if (!status)
         status = slivi__score_ready(s);
@@ -170,8 +171,11 @@ int slivi_score_update(slivi_score *s, const double *z, const double *ctx,
     }
     if (!status)
         status = slivi__score_step(s, z, ctx, n, loss);
-    if (status && moving)
+    if (status && first)
+        slivi__score_unready(s); /* as before: options may still be set */
+    else if (status && moving)
         restore_moments(s);
+    s->trained |= !status;
     return status;
 }
 
@@ -272,6 +276,7 @@ static int fit_start(fit *f, slivi_score *s, const double *z, const double *ctx,
     gather(f->z, z, d, f->order, n);
     gather(f->ctx, ctx, c, f->order, n);
     f->at.best = INFINITY;
+    slivi_learner_restart(s->learner);
     pooled_scale(f);
     return slivi__score_has_moments(s)
                ? slivi__score_moments(s, f->z, f->train, 0)
@@ -318,6 +323,10 @@ static int check_held_out(fit *f)
     const double *ctx = s->context ? f->ctx + f->train * s->context : NULL;
     int status = slivi_score_loss(f->s, f->z + f->train * s->dim, ctx, f->held,
                                   &f->at.held_out);
+    if (!status && !isfinite(f->at.held_out))
+        status = slivi__fail(SLIVI_ENONFINITE,
+                             "score: the held-out objective is %g (step %zu)",
+                             f->at.held_out, f->at.step);
     if (!status && f->at.held_out < f->at.best)
         status = keep_best(f);
     return status;
@@ -367,7 +376,10 @@ int slivi_score_fit(slivi_score *s, const double *z, const double *ctx,
     if (f.best) { /* after a failure, too: the last good state */
         int back = slivi_learner_load(s->learner, f.best, "best");
         status = status ? status : back;
-    }
+    } else if (status && slivi__score_has_moments(s) && s->ready)
+        restore_moments(s);
+    if (!status)
+        s->trained = 1;
     if (final)
         *final = f.at;
     fit_clear(&f);

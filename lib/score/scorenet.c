@@ -78,7 +78,7 @@ static slivi_node standardise(const slivi_scorenet_use *use, slivi_node z,
     if (!use->net->gaussian)
         return z;
     if (!use->net->head)
-        return slivi_matmul(g, slivi_sub(g, z, use->mean), use->whiten);
+        return slivi_matmul(g, z, use->whiten);
     moments(use, &m, &l);
     *inverse_sd = slivi_exp(g, slivi_neg(g, slivi_stop_gradient(g, l)));
     return slivi_mul(g, slivi_sub(g, z, slivi_stop_gradient(g, m)),

@@ -138,9 +138,8 @@ slivi_node slivi_broadcast(slivi_graph *g, slivi_node x, ptrdiff_t rows,
 
 /* ---- matrices --------------------------------------------------------- */
 
-/* x y; a product whose left operand is slivi_concat(a, b) is built as
-   a y_top + b y_bottom, so that a derivative with respect to b never touches
-   a. */
+/* x y.  The tangent of slivi_concat(a, b) y along b multiplies only those rows
+   of y that meet b. */
 slivi_node slivi_matmul(slivi_graph *g, slivi_node x, slivi_node y);
 /* op(x) op(y), where op transposes when tx or ty is nonzero. */
 slivi_node slivi_matmul_t(slivi_graph *g, slivi_node x, int tx, slivi_node y,
@@ -161,7 +160,8 @@ slivi_node slivi_pad_rows(slivi_graph *g, slivi_node x, size_t before,
 /* Row index[i] of the fixed table x, for each i.  A number outside the table
    fails the run. */
 slivi_node slivi_gather(slivi_graph *g, slivi_node x, slivi_node index);
-/* Its transpose: rows x cols, row r the sum of the rows i of x that have index[i] = r. */
+/* Its transpose: rows x cols, row r the sum of the rows i of x that have
+   index[i] = r. */
 slivi_node slivi_scatter_add(slivi_graph *g, slivi_node x, slivi_node index,
                              size_t rows);
 /* S^-1 b and log det S for the symmetric part S = (a + a')/2 of a, which must
@@ -206,7 +206,8 @@ int slivi_vjp(slivi_graph *g, slivi_node y, slivi_node gy, size_t count,
 slivi_node slivi_grad(slivi_graph *g, slivi_node y, slivi_node x);
 
 /* If y depends on x through an operation that jumps (slivi_step, slivi_sign,
-   the second derivative of slivi_elu), its name; NULL if there is none.  The derivative of such a y
+   the second derivative of slivi_elu), its name; NULL if there is none.  The
+   derivative of such a y
    exists almost everywhere but misses a delta, so its mean is wrong. */
 const char *slivi_jump(const slivi_graph *g, slivi_node y, slivi_node x);
 
@@ -225,7 +226,8 @@ void slivi_interp_free(slivi_interp *it); /* NULL is fine */
 
 /* Memory of an input (read) or of an output (written), row-major, in the
    graph's precision (int32_t for index inputs); kept until bound anew, owned
-   by the caller.  An output may stay unbound.  Memory belongs to the node: equal
+   by the caller.  An output may stay unbound.  Memory belongs to the node:
+   equal
    nodes are one (two gradients may be), and an output that is an input is only
    read; slivi_variable(x) makes such an output a node of its own. */
 int slivi_interp_bind(slivi_interp *it, slivi_node x, void *memory);

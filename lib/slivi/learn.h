@@ -188,14 +188,16 @@ int slivi_learner_step(slivi_learner *l, double *norm);
 size_t slivi_learner_steps(const slivi_learner *l); /* taken so far */
 /* The averaged parameters if they are kept, else the parameters. */
 const void *slivi_learner_average(const slivi_learner *l);
-/* Multiplies the learning rate from now on, also of earlier calls; kept in
-   checkpoints. */
-void slivi_learner_scale_rate(slivi_learner *l, double factor);
+/* The learning rate from now on, before the schedule; kept in checkpoints. */
+void slivi_learner_set_rate(slivi_learner *l, double rate);
+/* The schedule begins anew with the next step; kept in checkpoints. */
+void slivi_learner_restart(slivi_learner *l);
 
 /* Parameters, optimiser state, averages and step into a checkpoint and back,
    vectors by view: PREFIX.param.VIEW, PREFIX.square.VIEW (momentum, m, v),
-   PREFIX.average.VIEW; and PREFIX.counts (steps, views, entries),
-   PREFIX.rate_scale, and the text PREFIX.optimizer.  Loading checks every name
+   PREFIX.average.VIEW; and PREFIX.counts (steps, views, entries, first
+   step of the schedule),
+   PREFIX.rate, and the text PREFIX.optimizer.  Loading checks every name
    and shape before it changes anything. */
 int slivi_learner_save(const slivi_learner *l, slivi_checkpoint *c,
                        const char *prefix);

@@ -26,7 +26,8 @@ size_t slivi_pool_threads(const slivi_pool *pool);
    order, and returns when all have ended: the first failure by task number,
    with its message in the calling thread, or 0.  After a failure the remaining
    tasks are still called.  A NULL pool runs the tasks in order in the caller.
-   One run at a time for one pool; a task must not run on its own pool.
+   Runs of several threads on one pool take turns; a task must not run on its
+   own pool.
    Allocates nothing. */
 int slivi_pool_run(slivi_pool *pool, size_t count,
                    int (*task)(size_t i, void *ctx), void *ctx);

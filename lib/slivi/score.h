@@ -14,7 +14,8 @@
 
    Samples are rows: z is n x dim, c is n x context, row-major, double.
 
-   Threads: distinct estimators may be used in distinct threads; slivi_score_eval
+   Threads: distinct estimators may be used in distinct threads;
+   slivi_score_eval
    and slivi_entropy_grad read the estimator only, so several threads may call
    them at once, each with its own workspace (or NULL).
 
@@ -117,8 +118,10 @@ int slivi_entropy_grad(const slivi_score *s, const double *z, const double *ctx,
                        size_t n, double *out, slivi_score_workspace *ws);
 
 /* The objective on n samples without a step: exact trace where dim <= 64, else
-   with `slices` fixed slices; dsm's own.  In standardised units u (slivi/scorenet.h); with
-   a Gaussian base and a context in units of the sds at the last fit (1 before one). */
+   with `slices` fixed slices; dsm's own.  In standardised units u
+   (slivi/scorenet.h); with
+   a Gaussian base and a context in units of the sds at the last fit (1 before
+   one). */
 int slivi_score_loss(slivi_score *s, const double *z, const double *ctx,
                      size_t n, double *loss);
 

@@ -6,13 +6,14 @@
    is s_z:
 
      base none                u = z                 s_z = r(u, c)
-     base gaussian, marginal  u = (z - m) A         s_z = (r(u) - u) A'
+     base gaussian, marginal  u = z A               s_z = (r(u) - u) A'
      base gaussian, with context c
                               u = (z - m(c)) / e^l(c)
                                                     s_z = (r(u, c) - u) / e^l(c)
 
-   r is a multilayer perceptron, A = L'^-1 with L L' a covariance of z, and
-   m, l come from a second perceptron, the head, fitted by maximum likelihood
+   r is a multilayer perceptron, A = L'^-1 with L L' a covariance of z, whose
+   mean is to be 0 then (it is best subtracted in double), and m, l come from a
+   second perceptron, the head, fitted by maximum likelihood
    (never pooled moments: those are the marginal's).  Objectives are taken in
    u, so dsm's sigma is in units of u, and the base's trace is exactly -d.
    With a base the net starts at r = 0 and m = l = 0: as the base itself.
@@ -45,12 +46,12 @@ slivi_scorenet *slivi_scorenet_create(slivi_params *p,
 void slivi_scorenet_free(slivi_scorenet *net); /* NULL is fine */
 
 /* The net in a graph: w its parameters there, context its c (or the null
-   node); mean (1 x d) and whiten (A, d x d) are needed for the marginal
-   Gaussian base only. Must outlive the construction of the graph. */
+   node); whiten (A, d x d) is needed for the marginal Gaussian base only. Must
+   outlive the construction of the graph. */
 typedef struct slivi_scorenet_use {
     const slivi_scorenet *net;
     slivi_weights *w;
-    slivi_node context, mean, whiten;
+    slivi_node context, whiten;
 } slivi_scorenet_use;
 
 /* s_z at z; no derivative passes into the head. */

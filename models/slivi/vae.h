@@ -11,7 +11,8 @@
    H comes in closed form ("closed", gaussian encoder only; then KL(q|p) is
    exact), or through its gradient  -E[ s(z|x)' dz/dphi ]  with a score net
    s(z|x) that is trained alongside by score matching (Song, Garg, Shi and
-   Ermon 2019, section 5): each step first takes `score-steps` steps on the score
+   Ermon 2019, section 5): each step first takes `score-steps` steps on the
+   score
    net, with z drawn from the present encoder, and then one on encoder and
    decoder with fresh z.
 
@@ -62,10 +63,13 @@ typedef struct slivi_vae_losses {
 } slivi_vae_losses;
 
 /* One training step on n images, n up to option "batch".  x is binarised anew
-   (u < pixel) where the likelihood is bernoulli and option "binarise" is "dynamic".
-   SLIVI_ENONFINITE names the tensor; the parameters are as before the step,
-   or, if encoder and decoder failed, with the score net's step done.
-   Allocates nothing after the first. */
+   (u < pixel) where the likelihood is bernoulli and option "binarise" is
+   "dynamic".
+   A value that is not finite, or with likelihood bernoulli not in [0, 1], is
+   refused before anything changes.  SLIVI_ENONFINITE of a loss or gradient
+   names the tensor; encoder and decoder are then as before the step, and the
+   score net may have done some of its steps.  Allocates nothing after the
+   first. */
 int slivi_vae_step(slivi_vae *v, const float *x, size_t n,
                    slivi_vae_losses *losses);
 size_t slivi_vae_steps(const slivi_vae *v); /* taken so far */
@@ -75,7 +79,8 @@ size_t slivi_vae_latent(const slivi_vae *v);
 /* The functions below use the averaged parameters where they are kept
    (learning option "average"). `stream` (any number) selects the draws. */
 
-/* One draw of z (n x latent) from q(z|x) for each image; x as given (not binarised). */
+/* One draw of z (n x latent) from q(z|x) for each image; x as given (not
+   binarised). */
 int slivi_vae_encode(slivi_vae *v, const float *x, size_t n, uint64_t stream,
                      float *z);
 /* Means of p(x|z), n x dim. */
@@ -96,9 +101,11 @@ int slivi_vae_bound(slivi_vae *v, const float *x, size_t n, size_t k,
                     uint64_t stream, double *bound);
 
 /* log p(x) of n images by importance sampling with `draws` final draws each
-   from proposals fitted to each posterior (slivi/importance.h): on average a lower bound.
+   from proposals fitted to each posterior (slivi/importance.h): on average a
+   lower bound.
    x must be as the likelihood wants it (0 or 1 for bernoulli).  se, unless
-   NULL, receives each estimate's own standard error. progress, unless NULL, is called after each image,
+   NULL, receives each estimate's own standard error. progress, unless NULL, is
+   called after each image,
    and nonzero stops with SLIVI_ECALLBACK. */
 int slivi_vae_log_likelihood(slivi_vae *v, const float *x, size_t n,
                              size_t draws, uint64_t stream, double *logp,
@@ -107,7 +114,8 @@ int slivi_vae_log_likelihood(slivi_vae *v, const float *x, size_t n,
                              void *ctx);
 
 /* Everything needed to go on bit for bit, into a checkpoint (to which the
-   caller may add its own) and back.  Loading needs a vae of the same options and dim,
+   caller may add its own) and back.  Loading needs a vae of the same options
+   and dim,
    checks before it changes, and names what differs. */
 int slivi_vae_save(const slivi_vae *v, slivi_checkpoint *c);
 int slivi_vae_load(slivi_vae *v, const slivi_checkpoint *c);
