@@ -213,6 +213,9 @@ int slivi_vae_ready(slivi_vae *v)
         status = slivi__status();
     if (!status && !slivi__vae_plan_get(v, SLIVI__VAE_MODEL))
         status = slivi__status();
+    if (status == SLIVI_EUNSUPPORTED)
+        slivi__fail_in(status, "vae: activation %s with entropy %s",
+                       v->opt.activation, v->opt.entropy);
     if (status)
         unready(v); /* so that options can be mended */
     v->ready = !status;
@@ -399,8 +402,8 @@ static int check_value(const char *what, double value, size_t step)
 {
     return isfinite(value)
                ? 0
-               : slivi__fail(SLIVI_ENONFINITE, "vae: the %s is %g (step %zu)",
-                             what, value, step);
+               : slivi__fail(SLIVI_ENONFINITE, "vae: the %s is %s (step %zu)",
+                             what, slivi__nonfinite(value), step);
 }
 
 static int step_score(slivi_vae *v, const float *x, size_t n,

@@ -64,6 +64,37 @@ done <"$folder/names"
 run 0 --list
 grep -q 'sliced score matching' "$folder/stdout" || complain "--list: no help"
 refused 'estimator: "smm" is not one of' --estimator smm
+head -n 1 "$folder/stdout" | grep -q . ||
+    complain "--list begins with an empty line"
 refused 'did you mean samples' --sample 5
+# the options of another program are no slips of the pen
+echo '{"options": {"data": "digits"}}' >"$folder/config"
+refused 'no option "data" (try' --config "$folder/config"
+
+small="--samples 300 --hidden 8 --threads 1"
+# shellcheck disable=SC2086 # $small is several words
+run 0 $small --steps 20 --seed 7 --out "$folder/small"
+grep -q "^$folder/small/field.png\$" "$folder/stdout" ||
+    complain "field.png is not printed"
+grep -q '"seed": 7,' "$folder/small/result.json" ||
+    complain "result.json has no seed"
+
+# TERM: one line, and nothing but config.json
+# shellcheck disable=SC2086
+"$score" $small --steps 1000000000 --patience 1000000000 \
+    --out "$folder/term" >"$folder/stdout" 2>"$folder/stderr" &
+pid=$!
+while kill -0 $pid 2>/dev/null && test ! -s "$folder/term/config.json"; do
+    :
+done
+kill -TERM $pid 2>/dev/null
+wait $pid
+code=$?
+test $code = 143 || complain "TERM: exit code $code, not 143"
+if test "$(wc -l <"$folder/stderr")" -ne 1 ||
+    ! grep -q '^slivi-score: stopped at step' "$folder/stderr"; then
+    complain "TERM: not one line about it"
+fi
+test "$(ls "$folder/term")" = config.json || complain "TERM left more"
 test -z "$(find "$folder" -name '*.tmp')" || complain "something left over"
 exit $failed

@@ -64,11 +64,12 @@ done
 awk '/"nll"/ { nll = $2 + 0 } /"nll_se"/ { se = $2 + 0 }
     END { exit !(nll > 10 && nll < 70 && se > 0.3 && se < 5) }' \
     "$folder/stdout" || complain "nll or nll_se is no such thing"
-cmp -s "$folder/stdout" "$a/deep/result.json" || {
-    echo >>"$a/deep/result.json"
-    cmp "$folder/stdout" "$a/deep/result.json" ||
-        complain "--json is not result.json"
-}
+cmp "$folder/stdout" "$a/deep/result.json" ||
+    complain "--json is not result.json"
+test "$(tail -n 1 "$a/deep/config.json")" = "}" ||
+    complain "config.json does not end as it should"
+tail -c 1 "$a/deep/config.json" | od -An -c | grep -q '\\n' ||
+    complain "config.json has no final newline"
 for file in config.json metrics.jsonl result.json samples.png \
     reconstructions.png checkpoint.safetensors report.html; do
     test -s "$a/deep/$file" || complain "no $file"
@@ -78,7 +79,9 @@ if command -v python3 >/dev/null 2>&1; then
     python3 - "$a/deep" <<'PYTHON' || complain "the records are not as they should be"
 import base64, html.parser, json, sys
 folder = sys.argv[1]
-json.load(open(folder + "/result.json"))
+result = json.load(open(folder + "/result.json"))
+assert result["threads"] == 1 and type(result["seed"]) is int
+assert result["version"]
 config = json.load(open(folder + "/config.json"))
 assert config["options"]["hidden"] == "8,8" and config["seed_from"] == "default"
 lines = [json.loads(line) for line in open(folder + "/metrics.jsonl")]
@@ -99,6 +102,9 @@ class Page(html.parser.HTMLParser):
         assert self.open.pop() == tag, tag
 page = Page()
 page.feed(open(folder + "/report.html").read())
+text = open(folder + "/report.html").read()
+assert ">deep</p></header>" in text and folder not in text
+assert "&plusmn;" in text and "-E log p(z)" in text and "KL(" not in text
 assert not page.open and page.images == 2 and page.curves >= 5
 PYTHON
 fi
@@ -114,6 +120,9 @@ while read -r option; do
     grep -q -e "--$option\>" "$folder/page" ||
         complain "the manual page has no --$option"
 done <"$folder/names"
+cp "$folder/stdout" "$folder/help"
+run 0 -h
+cmp "$folder/help" "$folder/stdout" || complain "-h is not --help"
 run 0 --version
 grep -q 'BLAS' "$folder/stdout" || complain "--version without BLAS"
 run 0 --list
@@ -134,7 +143,15 @@ grep -q 'ssm-vr' "$folder/stdout" || complain "--list without ssm-vr"
     unset GSL_RNG_SEED
     run 0 --config "$folder/s1/config.json" --out "$folder/s4" --quiet
     run 0 $tiny --out "$folder/s5" --steps 4 --set seed=8
+    run 0 $tiny --out "$folder/s6" --steps 1 --seed 18446744073709551615 \
+        --encoder gaussian --entropy closed
 }
+grep -q '"seed": "18446744073709551615"' "$folder/s6/result.json" ||
+    complain "a large seed is not text"
+if ! grep -q 'KL(' "$folder/s6/report.html" ||
+    grep -q 'E log p(z)' "$folder/s6/report.html"; then
+    complain "the report mistakes the closed entropy"
+fi
 for other in s2 s4; do
     cmp "$folder/s1/checkpoint.safetensors" \
         "$folder/$other/checkpoint.safetensors" ||
@@ -247,10 +264,10 @@ refused 1 'short.gz: the gzip data is cut short' \
     --data "idx:$folder/short.gz" --out "$x"
 test ! -e "$x" || complain "bad input left $x behind"
 
-# 10 images of 1 x 4 floats as an NPY file, the third with a NaN
-npy() { # FILE BYTES OF THE LAST PIXEL
+# 10 images of 4 floats as an NPY file, the third with a NaN
+npy() { # FILE BYTES OF THE LAST PIXEL, SHAPE, TYPE
     printf '\223NUMPY\001\000\166\000' >"$1"
-    printf '%-117s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': (10, 1, 4), }" >>"$1"
+    printf '%-117s\n' "{'descr': '${4:-<f4}', 'fortran_order': False, 'shape': (${3:-10, 1, 4}), }" >>"$1"
     for i in 1 2 3 4 5 6 7 8 9 10; do
         printf '\000\000\000\000\000\000\200\077\000\000\000\077' >>"$1"
         # shellcheck disable=SC2059 # it is a format
@@ -261,7 +278,23 @@ npy() { # FILE BYTES OF THE LAST PIXEL
 npy "$folder/good.npy" '\000\000\000\000'
 npy "$folder/nan.npy" '\000\000\300\177'
 # shellcheck disable=SC2086
-run 0 $tiny --data "npy:$folder/good.npy" --steps 3 --out "$folder/npy"
+{
+    run 0 $tiny --data "npy:$folder/good.npy" --steps 3 --out "$folder/npy"
+    for shape in '10, 4' '10, 1, 2, 2' '10, 2, 2, 1'; do
+        npy "$folder/shape.npy" '\000\000\000\000' "$shape"
+        run 0 $tiny --data "npy:$folder/shape.npy" --steps 3 --out "$folder/$shape"
+        cmp "$folder/10, 4/samples.png" "$folder/$shape/samples.png" ||
+            complain "$shape: not 2 x 2"
+    done
+}
+npy "$folder/shape.npy" '\000\000\000\000' '20, 2'
+refused 1 'rows of 2 values are no square images; save them as count x height' \
+    --data "npy:$folder/shape.npy" --out "$x"
+npy "$folder/shape.npy" '\000\000\000\000' '10, 2, 1, 2'
+refused 1 '2 x 1 x 2 for each image, expected one channel' \
+    --data "npy:$folder/shape.npy" --out "$x"
+npy "$folder/shape.npy" '\000\000\000\000' '10, 1, 4' '<i4'
+refused 1 "dtype '<i4'.*astype('f4'" --data "npy:$folder/shape.npy" --out "$x"
 refused 1 'nan.npy: image 2, row 0, column 3 is nan' \
     --data "npy:$folder/nan.npy" --out "$x"
 
@@ -269,6 +302,17 @@ refused 1 'no checkpoint.safetensors' --resume --out "$x"
 refused 1 'already holds a run' --out "$g"
 refused 1 'latent is 2 in this run, not 3' --resume --latent 3 --out "$g"
 refused 1 'at step 30, beyond option steps 10' --resume --steps 10 --out "$g"
+mv "$folder/idx" "$folder/moved"
+mv "$folder/good.idx" "$folder/better.idx"
+refused 1 "good.idx: .*(the run's data; give --data to say where it is now)" \
+    --resume --out "$folder/moved"
+run 0 --resume --out "$folder/moved" --data "idx:$folder/better.idx" --steps 5 \
+    --quiet
+mv "$folder/better.idx" "$folder/good.idx"
+# shellcheck disable=SC2086
+run 0 $tiny --out "$folder/cosine" --steps 5 --schedule cosine
+refused 1 'steps is 5 in this run, not 6: its schedule, cosine, depends on' \
+    --resume --steps 6 --out "$folder/cosine"
 refused 1 'other images' --resume --data "idx:$folder/good.idx" --out "$g"
 : >"$folder/file"
 refused 1 'file' --out "$folder/file"
@@ -290,6 +334,22 @@ wait $pid
 code=$?
 # a shell may start background jobs with INT ignored; ours listens anyhow
 test $code = 130 || complain "INT: exit code $code, not 130"
+
+# a signal during the evaluation: one line, and --eval-only does it
+cp -r "$g" "$folder/stopped"
+"$vae" --eval-only --out "$folder/stopped" --eval is:150 --eval-draws 1000000 \
+    >"$folder/stdout" 2>"$folder/stderr" &
+pid=$!
+sleep 1
+kill -TERM $pid 2>/dev/null
+wait $pid
+code=$?
+test $code = 143 || complain "TERM while evaluating: exit code $code, not 143"
+if test "$(wc -l <"$folder/stderr")" -ne 1 ||
+    ! grep -q "^$name: stopped evaluating, after step 30; " "$folder/stderr"; then
+    complain "TERM while evaluating: not one line about it"
+    cat "$folder/stderr"
+fi
 
 # a full disk: no file may grow beyond 8 blocks of 512 bytes
 cp -r "$g" "$folder/full"

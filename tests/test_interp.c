@@ -310,6 +310,42 @@ START_TEST(test_concat)
 }
 END_TEST
 
+/* tanh of floats of every exponent and both signs, within 0.501 units in the
+   last place of the long double's; infinities, zeros, NaN. */
+START_TEST(test_tanh)
+{
+    enum { COUNT = 1 << 18 };
+    static float x[COUNT], y[COUNT];
+    slivi_graph *g = slivi_graph_create(SLIVI_F32);
+    slivi_node in = slivi_input(g, "x", SLIVI_ROWS, 1);
+    slivi_node out = slivi_tanh(g, in);
+    slivi_interp *it = slivi_interp_create(g, 1, &out, COUNT, NULL);
+    ck_assert_ptr_nonnull(it);
+    slivi_interp_bind(it, in, x);
+    slivi_interp_bind(it, out, y);
+    for (uint32_t i = 0; i < COUNT; i++) { /* bits spread by a large stride */
+        uint32_t bits = i * 16381u;
+        memcpy(&x[i], &bits, sizeof bits);
+    }
+    ck_assert_int_eq(slivi_interp_run(it, &(slivi_run){.n = COUNT}), 0);
+    for (size_t i = 0; i < COUNT; i++) {
+        if (isnan(x[i])) {
+            ck_assert(isnan(y[i]));
+            continue;
+        }
+        long double exact = tanhl((long double)x[i]);
+        float near = fabsf((float)exact);
+        long double unit = (long double)near - nextafterf(near, 0);
+        ck_assert_msg(fabsl((long double)y[i] - exact) <= 0.501L * unit
+                          || y[i] == (float)exact,
+                      "tanh(%a) = %a", (double)x[i], (double)y[i]);
+        ck_assert(!signbit(x[i]) == !signbit(y[i]));
+    }
+    slivi_interp_free(it);
+    slivi_graph_free(g);
+}
+END_TEST
+
 /* Builders keep their operands, so that a derivative with respect to them is
    not lost: of 3 (2 z) with respect to 2 z, and of concat(a, b) w. */
 START_TEST(test_operands_are_kept)
@@ -592,6 +628,7 @@ Suite *slivi_suite_interp(void)
     tcase_add_test(tc, test_dead_nodes);
     tcase_add_test(tc, test_concat);
     tcase_add_test(tc, test_operands_are_kept);
+    tcase_add_test(tc, test_tanh);
     tcase_add_test(tc, test_sums_in_double);
     tcase_add_test(tc, test_buffers);
     tcase_add_test(tc, test_early_outputs);

@@ -31,6 +31,8 @@ int slivi__fail_in(int status, const char *format, ...) SLIVI_PRINTF(2, 3);
 size_t slivi__failures(void);
 /* Status of this thread's last failure: of a function that returned NULL. */
 int slivi__status(void);
+/* "NaN", "infinite" or "minus infinite", for messages. */
+const char *slivi__nonfinite(double x);
 /* As slivi__fail, for functions that return a pointer. */
 #define slivi__fail_null(...) (slivi__fail(__VA_ARGS__), (void *)0)
 

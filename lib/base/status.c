@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,6 +52,11 @@ const char *slivi_version(void)
 int slivi__status(void)
 {
     return latest;
+}
+
+const char *slivi__nonfinite(double x)
+{
+    return isnan(x) ? "NaN" : x > 0 ? "infinite" : "minus infinite";
 }
 
 size_t slivi__failures(void)

@@ -21,9 +21,9 @@ static int smooth(slivi_graph *g, slivi_node y, slivi_node x)
     const char *jump = slivi_graph_status(g) ? NULL : slivi_jump(g, y, x);
     if (jump)
         slivi__refuse(g, SLIVI_EUNSUPPORTED,
-                      "objective: the field has a kink (its derivative makes "
-                      "'%s', which jumps); use a smooth activation, or dsm "
-                      "with a score field",
+                      "it has a kink (the derivative makes '%s', which jumps) "
+                      "where a second derivative is taken; choose a smooth "
+                      "one, or dsm",
                       jump);
     return !jump;
 }

@@ -298,6 +298,9 @@ int slivi__score_ready(slivi_score *s)
         status = slivi__score_plan_build(s, &s->train, SLIVI__SCORE_TRAIN);
     if (!status)
         status = slivi__score_plan_build(s, &s->loss, SLIVI__SCORE_LOSS);
+    if (status == SLIVI_EUNSUPPORTED)
+        slivi__fail_in(status, "score: activation %s with %s",
+                       s->opt.activation, s->objective->name);
     if (status)
         slivi__score_unready(s); /* so that options can be mended */
     s->ready = !status;
@@ -448,6 +451,10 @@ int slivi__score_check(const slivi_score *s, const double *z, const double *ctx,
                        size_t n)
 {
     size_t most;
+    if (ctx && !s->context)
+        return slivi__fail(SLIVI_EINVAL,
+                           "score: a context is given, but the estimator was "
+                           "created without one");
     if (!n || !z || (s->context && !ctx))
         return slivi__fail(SLIVI_EINVAL, "score: %s",
                            !n  ? "no samples"

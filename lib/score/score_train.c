@@ -145,9 +145,10 @@ int slivi__score_step(slivi_score *s, const double *z, const double *ctx,
         status = run_loss(s, &s->train, z, ctx, run, &value);
     if (!status && !isfinite(value))
         status = slivi__fail(SLIVI_ENONFINITE,
-                             "score: the loss is %g (step "
+                             "score: the loss is %s (step "
                              "%zu)",
-                             value, slivi_learner_steps(s->learner));
+                             slivi__nonfinite(value),
+                             slivi_learner_steps(s->learner));
     if (!status)
         status = slivi_learner_step(s->learner, NULL);
     if (!status && loss)
@@ -325,8 +326,8 @@ static int check_held_out(fit *f)
                                   &f->at.held_out);
     if (!status && !isfinite(f->at.held_out))
         status = slivi__fail(SLIVI_ENONFINITE,
-                             "score: the held-out objective is %g (step %zu)",
-                             f->at.held_out, f->at.step);
+                             "score: the held-out objective is %s (step %zu)",
+                             slivi__nonfinite(f->at.held_out), f->at.step);
     if (!status && f->at.held_out < f->at.best)
         status = keep_best(f);
     return status;

@@ -54,8 +54,14 @@ size_t slivi_score_context(const slivi_score *s);
 
 /* ---- options ---------------------------------------------------------- */
 
-/* The tables of options: those of estimators, and those of learning
-   (optimizer, rate, schedule, clip, average, ...), see slivi/learn.h. */
+/* The table of an estimator's own options, with defaults and helps:
+     hidden 64,64, activation tanh, base gaussian, slices 1, law rademacher
+     sigma 0.1 (dsm), batch 128, check 200, patience 20, held-out 0.1
+     precision f32, threads 1, seed 0
+   Beside them it takes the options of learning (slivi/learn.h): optimizer
+   (here: adam), rate 1e-3, schedule constant, warmup 0, clip 0, average 0
+   ... and steps, which is how many a fit takes at most (0: 20,000) and at
+   which the schedules linear and cosine, which need it, arrive at 0. */
 extern const slivi_option slivi_score_options[];
 
 /* Set an option by name, by number or by text ("hidden", "64,64").  Options
@@ -70,7 +76,8 @@ int slivi_score_get(const slivi_score *s, const char *name, char *text,
 /* ---- training --------------------------------------------------------- */
 
 /* One optimiser step on n >= 1 fresh samples (ctx NULL when there is no
-   context).  Allocates on the first call and when n is larger than ever
+   context; one that is given to an estimator without is refused).  Allocates
+   on the first call and when n is larger than ever
    before.  With base gaussian and no context the base's moments first follow
    the samples.  *loss, unless NULL, receives the objective before the step.
    SLIVI_ENONFINITE: a sample, the loss or a gradient is not finite; the
