@@ -63,9 +63,9 @@ while read -r option; do
 done <"$folder/names"
 run 0 --list
 grep -q 'sliced score matching' "$folder/stdout" || complain "--list: no help"
-refused 'estimator: "smm" is not one of' --estimator smm
 head -n 1 "$folder/stdout" | grep -q . ||
     complain "--list begins with an empty line"
+refused 'estimator: "smm" is not one of' --estimator smm
 refused 'did you mean samples' --sample 5
 # the options of another program are no slips of the pen
 echo '{"options": {"data": "digits"}}' >"$folder/config"

@@ -258,6 +258,10 @@ head -c 40 "$folder/good.idx" >"$folder/short.idx"
 gzip -c "$folder/good.idx" | head -c 30 >"$folder/short.gz"
 # shellcheck disable=SC2086
 run 0 $tiny --data "idx:$folder/good.idx" --steps 3 --out "$folder/idx"
+! grep -qF "$folder" "$folder/idx/report.html" ||
+    complain "the report tells where things lie"
+grep -q '<td>idx:good.idx<' "$folder/idx/report.html" ||
+    complain "the report does not tell the data"
 refused 1 'short.idx.*bytes' --data "idx:$folder/short.idx" --out "$x"
 refused 1 'magic.idx: not an IDX file' --data "idx:$folder/magic.idx" --out "$x"
 refused 1 'short.gz: the gzip data is cut short' \
@@ -280,11 +284,16 @@ npy "$folder/nan.npy" '\000\000\300\177'
 # shellcheck disable=SC2086
 {
     run 0 $tiny --data "npy:$folder/good.npy" --steps 3 --out "$folder/npy"
-    for shape in '10, 4' '10, 1, 2, 2' '10, 2, 2, 1'; do
-        npy "$folder/shape.npy" '\000\000\000\000' "$shape"
-        run 0 $tiny --data "npy:$folder/shape.npy" --steps 3 --out "$folder/$shape"
-        cmp "$folder/10, 4/samples.png" "$folder/$shape/samples.png" ||
-            complain "$shape: not 2 x 2"
+    npy "$folder/flat.npy" '\000\000\000\000' '10, 4'
+    run 0 $tiny --data "npy:$folder/flat.npy" --steps 3 --out "$folder/flat"
+    # SHAPE/THE SAME
+    for pair in '10, 1, 2, 2/flat' '10, 2, 2, 1/flat' '10, 1, 1, 4/npy' \
+        '10, 1, 4, 1/npy'; do
+        npy "$folder/shape.npy" '\000\000\000\000' "${pair%/*}"
+        run 0 $tiny --data "npy:$folder/shape.npy" --steps 3 \
+            --out "$folder/${pair%/*}"
+        cmp "$folder/${pair#*/}/samples.png" "$folder/${pair%/*}/samples.png" ||
+            complain "${pair%/*}: not the images of ${pair#*/}"
     done
 }
 npy "$folder/shape.npy" '\000\000\000\000' '20, 2'

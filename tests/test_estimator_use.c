@@ -292,6 +292,33 @@ START_TEST(averages_are_what_is_held_out)
 }
 END_TEST
 
+/* The held-out objective's units are those of the last fit, also of a loaded
+   estimator. */
+START_TEST(units_of_the_loss_are_saved)
+{
+    enum { N = 200 };
+    double z[2 * N], c[3 * N], cond[2 * N], marg[2 * N], before, after;
+    const char *path = scratch_path("units");
+    const char *const options[] = {"steps", "10", NULL};
+    slivi_score *s = samples_estimator("ssm", 2, 3, options);
+    samples_linear(3, N, 0, c, z, cond, marg);
+    for (size_t i = 0; i < 2 * N; i++)
+        z[i] *= 7;
+    ck_assert_int_eq(slivi_score_fit(s, z, c, N, NULL, NULL, NULL), 0);
+    ck_assert_int_eq(slivi_score_loss(s, z, c, N, &before), 0);
+    ck_assert_int_eq(slivi_score_save(s, path), 0);
+    slivi_score *t = slivi_score_load(path);
+    ck_assert_int_eq(slivi_score_loss(t, z, c, N, &after), 0);
+    ck_assert_double_eq(before, after);
+    slivi_score *plain = samples_estimator("ssm", 2, 0, options);
+    ck_assert_int_eq(slivi_score_update(plain, z, c, N, NULL),
+                     SLIVI_EINVAL); /* a context that is not wanted */
+    slivi_score_free(plain);
+    slivi_score_free(s);
+    slivi_score_free(t);
+}
+END_TEST
+
 static size_t allocations;
 
 static void *counting(size_t bytes, void *ctx)
@@ -420,6 +447,7 @@ Suite *slivi_suite_estimator_use(void)
     tcase_add_test(c, untrained_estimators_have_no_scores);
     tcase_add_test(c, a_second_fit_goes_on);
     tcase_add_test(c, averages_are_what_is_held_out);
+    tcase_add_test(c, units_of_the_loss_are_saved);
     tcase_add_test(c, fits_report_and_can_be_stopped);
     tcase_add_test(c, fit_returns_the_best_it_saw);
     tcase_add_test(c, damaged_and_foreign_files_are_refused);
