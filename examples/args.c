@@ -218,10 +218,10 @@ static size_t distance(const char *a, const char *b)
 static int complain_unknown(const args *a, const char *where, const char *name)
 {
     const char *near = NULL;
-    size_t least = 3; /* two slips of the pen at most */
+    size_t least = 3; /* two slips of the pen at most, in less than half */
     for (size_t i = 0; i < a->count; i++) {
         size_t d = distance(name, a->entries[i].name);
-        if (d < least && d < strlen(a->entries[i].name)) {
+        if (d < least && 2 * d < strlen(a->entries[i].name)) {
             least = d;
             near = a->entries[i].name;
         }
@@ -370,6 +370,8 @@ static int parse_one(args *a, char ***next, int configs)
 {
     char name[TEXT];
     const char *word = *(*next)++, *text = NULL;
+    if (!strcmp(word, "-h"))
+        word = "--help";
     size_t n = strcspn(word, "=");
     if (strncmp(word, "--", 2) || n >= sizeof name)
         return complain_usage("unexpected argument \"%.64s\"", word);

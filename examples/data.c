@@ -22,22 +22,30 @@ static const char fashion_folder[] = "/usr/share/datasets/fashion-mnist";
 
 /* ---- from arrays to images --------------------------------------------- */
 
-/* Images are n x h x w, n x h x w x 1, or n x d: square where d is one. */
+/* Images are n x h x w, with one channel n x h x w x 1 or n x 1 x h x w, or,
+   where they are square, n x d. */
 static int take_shape(const char *path, const slivi_array *a, data *d)
 {
-    size_t side = (size_t)(sqrt((double)a->shape[1]) + 0.5);
-    if (a->rank < 2 || (a->rank == 4 && a->shape[3] != 1))
-        return complain("%s: an array of rank %zu%s, expected images: count x "
+    const size_t *shape = a->shape;
+    const size_t side = (size_t)(sqrt((double)shape[1]) + 0.5);
+    const int is_flat = a->rank == 2;
+    const int is_first = a->rank == 4 && shape[3] != 1; /* the channel */
+    if (a->rank < 2)
+        return complain("%s: an array of rank %zu, expected images: count x "
                         "height x width",
-                        path, a->rank, a->rank == 4 ? " with colours" : "");
+                        path, a->rank);
     if (!a->count)
         return complain("%s: no images", path);
-    d->height = a->shape[1];
-    d->width = a->shape[2];
-    if (a->rank == 2) {
-        d->height = side * side == a->shape[1] ? side : 1;
-        d->width = a->shape[1] / d->height;
-    }
+    if (is_first && shape[1] != 1)
+        return complain("%s: %zu x %zu x %zu for each image, expected one "
+                        "channel: count x height x width",
+                        path, shape[1], shape[2], shape[3]);
+    if (is_flat && side * side != shape[1])
+        return complain("%s: rows of %zu values are no square images; save "
+                        "them as count x height x width",
+                        path, shape[1]);
+    d->height = is_flat ? side : shape[is_first ? 2 : 1];
+    d->width = is_flat ? side : shape[is_first ? 3 : 2];
     d->count = a->shape[0];
     d->dim = d->height * d->width;
     return 0;
@@ -93,7 +101,12 @@ static int read_npy(const char *path, data *d, size_t *test)
 {
     slivi_array a;
     *test = 0;
-    if (slivi_npy_read(path, &a))
+    int status = slivi_npy_read(path, &a);
+    if (status == SLIVI_EFORMAT)
+        return complain("%s (numpy.save of a.astype('f4', order='C') makes a "
+                        "file that is read)",
+                        slivi_errmsg());
+    if (status)
         return complain("%s", slivi_errmsg());
     return take_array(path, &a, 0, d);
 }
@@ -178,7 +191,8 @@ static int read_fashion(const char *folder, data *d, size_t *test)
 const data_kind data_kinds[] = {
     {"digits", "digits", "1,797 handwritten digits of 8 x 8, built in",
      read_digits},
-    {"mnist", "mnist:DIR", "MNIST's four files, plain or gzip, in DIR",
+    {"mnist", "mnist:DIR",
+     "train-images-idx3-ubyte and t10k-images-idx3-ubyte in DIR, or .gz",
      read_mnist},
     {"fashion", "fashion[:DIR]",
      "the same of Fashion-MNIST; without DIR Debian's dataset-fashion-mnist",
@@ -222,10 +236,16 @@ static int complain_kind(const char *spec)
                           forms);
 }
 
+const char *data_path(const char *spec)
+{
+    const char *colon = strchr(spec, ':');
+    return colon ? colon + 1 : NULL;
+}
+
 int data_load(const char *spec, data *d)
 {
     const size_t n = strcspn(spec, ":");
-    const char *path = spec[n] ? spec + n + 1 : NULL;
+    const char *path = data_path(spec);
     size_t test = 0;
     *d = (data){0};
     for (const data_kind *k = data_kinds; k->name; k++) {

@@ -33,6 +33,8 @@ extern const data_kind data_kinds[];
    returns an exit code on failure; *d can be cleared in any case. */
 int data_load(const char *spec, data *d);
 void data_clear(data *d);
+/* The file or folder in a spec, NULL without one. */
+const char *data_path(const char *spec);
 
 /* Image i of a part. */
 const float *data_image(const data *d, enum data_part part, size_t i);

@@ -87,14 +87,16 @@ void experiment_choice(const char *name, const char *help)
     printf(help ? "  %-14s  %s\n" : "  %s\n", name, help);
 }
 
-/* The choices of every option that takes names. */
-static void print_names(const args_spec *spec)
+/* The choices of every option that takes names; an empty line comes before
+   all but what begins the list. */
+static void print_names(const args_spec *spec, int is_begun)
 {
     for (const args_table *t = spec->tables; t->title; t++)
         for (const slivi_option *o = t->options; o->name; o++) {
             if (o->kind != SLIVI_OPTION_NAME)
                 continue;
-            printf("\n%s: %s\n", o->name, o->help);
+            printf("%s%s: %s\n", is_begun ? "\n" : "", o->name, o->help);
+            is_begun = 1;
             for (size_t i = 0; o->names[i]; i++)
                 experiment_choice(o->names[i],
                                   choices_help(o->name, o->names[i]));
@@ -114,7 +116,7 @@ int experiment_arguments(args *a, int argc, char **argv, void (*list)(void),
     else if (args_given(a, "list")) {
         if (list)
             list();
-        print_names(args_specification(a));
+        print_names(args_specification(a), list != NULL);
     } else
         return 1;
     *code = experiment_flush();

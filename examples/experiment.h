@@ -20,7 +20,7 @@ enum { EXPERIMENT_PATH = 4096 };
         {"json", ARGS_SWITCH, NULL, NULL, "print result.json, not a table"},   \
         {"quiet", ARGS_SWITCH, NULL, NULL, "no progress on stderr"},           \
         {"list", ARGS_SWITCH, NULL, NULL, "list all choices and leave"},       \
-        {"help", ARGS_SWITCH, NULL, NULL, "print this and leave"},             \
+        {"help", ARGS_SWITCH, NULL, NULL, "print this and leave, as -h does"}, \
     {                                                                          \
         "version", ARGS_SWITCH, NULL, NULL,                                    \
             "print versions, BLAS and compiler and leave"                      \

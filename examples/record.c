@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,15 +34,29 @@ void record_text(json_t *object, const char *key, const char *value)
     json_object_set_new(object, key, json_string(value));
 }
 
+void record_seed(json_t *object, const char *key, uint64_t value)
+{
+    char text[32];
+    if (value <= INT64_MAX) {
+        json_object_set_new(object, key, json_integer((json_int_t)value));
+        return;
+    }
+    snprintf(text, sizeof text, "%" PRIu64, value);
+    record_text(object, key, text);
+}
+
 int record_write(const experiment *e, const char *name, json_t *object)
 {
     char path[EXPERIMENT_PATH];
     char *text = json_dumps(object, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    size_t size = text ? strlen(text) : 0;
     int status = 0;
     experiment_path(e, name, path);
+    if (text)
+        text[size] = '\n'; /* a line's end in place of the string's */
     if (!text)
         status = complain("%s: no memory", path);
-    else if (slivi_file_write(path, text, strlen(text)))
+    else if (slivi_file_write(path, text, size + 1))
         status = complain("%s", slivi_errmsg());
     free(text);
     json_decref(object);

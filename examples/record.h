@@ -16,6 +16,8 @@
 void record_number(json_t *object, const char *key, double value);
 void record_size(json_t *object, const char *key, size_t value);
 void record_text(json_t *object, const char *key, const char *value);
+/* A number; text where JSON's numbers do not reach. */
+void record_seed(json_t *object, const char *key, uint64_t value);
 
 /* Replaces the folder's file by the object, which is released. */
 int record_write(const experiment *e, const char *name, json_t *object);

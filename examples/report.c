@@ -159,6 +159,18 @@ static void find_range(const report_plot *plot, const json_t *lines,
     *high += margin;
 }
 
+/* 1 when a value of the curves lies beyond the axis. */
+static int hangs_out(const report_plot *plot, const json_t *lines,
+                     const axis *y)
+{
+    double low = y->low, high = y->high;
+    for (size_t k = 0; k < REPORT_CURVES && plot->keys[k]; k++)
+        for (size_t i = 0; i < json_array_size(lines); i++)
+            widen(value_of(json_array_get(lines, i), plot->keys[k]), &low,
+                  &high);
+    return low < y->low || high > y->high;
+}
+
 static void add_grid(text *t, const axis *x, const axis *y, const char *unit)
 {
     const double first_y = ceil(y->low / y->tick - 1e-9);
@@ -228,6 +240,19 @@ static void add_legend(text *t, const report_plot *plot, const json_t *last)
     add(t, "</p>\n");
 }
 
+/* What is to be known about a plot, under it. */
+static void add_notes(text *t, const report_plot *plot, int is_cut)
+{
+    if (plot->note) {
+        add(t, "<p class=\"note\">");
+        add_escaped(t, plot->note);
+        add(t, "</p>\n");
+    }
+    if (is_cut)
+        add(t, "<p class=\"note\">The axis cuts off some of the first "
+               "values.</p>\n");
+}
+
 static void add_plot(text *t, const report_plot *plot, const json_t *lines)
 {
     double low, high, first = INFINITY, last = -INFINITY;
@@ -259,6 +284,7 @@ static void add_plot(text *t, const report_plot *plot, const json_t *lines)
         add_curve(t, lines, plot->keys[k], k, &x, &y);
     add(t, "</svg>\n</svg>\n");
     add_legend(t, plot, json_array_get(lines, n - 1));
+    add_notes(t, plot, hangs_out(plot, lines, &y));
     add(t, "</figure>\n");
 }
 
@@ -301,8 +327,9 @@ static const char *const style =
     ".legend i{display:inline-block;width:.9rem;height:.2rem;"
     "margin-right:.4rem;vertical-align:middle;border-radius:2px}"
     ".legend b{color:var(--ink);font-variant-numeric:tabular-nums}\n"
-    "img{width:100%;max-width:760px;height:auto;display:block;"
-    "image-rendering:pixelated;border-radius:4px}\n"
+    ".note{margin:.4rem 0 0;font-size:.85rem;color:var(--soft)}\n"
+    ".pictures{display:grid;gap:1rem}"
+    "img{max-width:100%;height:auto;display:block;border-radius:4px}\n"
     ".tables{display:grid;gap:1rem;align-items:start;"
     "grid-template-columns:repeat(auto-fit,minmax(min(100%,340px),1fr))}"
     "table{border-collapse:collapse;width:100%;font-size:.88rem;"
@@ -313,10 +340,33 @@ static const char *const style =
     "overflow-wrap:anywhere}th{font-weight:400;color:var(--soft);"
     "white-space:nowrap}td{font-variant-numeric:tabular-nums}\n";
 
+/* The last component of a path: where it lies is nobody's affair. */
+static void add_last(text *t, const char *path)
+{
+    char name[EXPERIMENT_PATH];
+    snprintf(name, sizeof name, "%s", path);
+    for (size_t n = strlen(name); n > 1 && name[n - 1] == '/'; n--)
+        name[n - 1] = '\0';
+    const char *slash = strrchr(name, '/');
+    add_escaped(t, slash && slash[1] ? slash + 1 : name);
+}
+
+/* A setting; of one such as npy:/some/where/x.npy without the folders. */
+static void add_setting(text *t, const char *setting)
+{
+    const char *colon = strchr(setting, ':');
+    if (!strchr(setting, '/') || !colon) {
+        add_escaped(t, setting);
+        return;
+    }
+    add_bytes(t, setting, (size_t)(colon + 1 - setting));
+    add_last(t, colon + 1);
+}
+
 static void add_value(text *t, const json_t *value)
 {
     if (json_is_string(value))
-        add_escaped(t, json_string_value(value));
+        add_setting(t, json_string_value(value));
     else if (json_is_integer(value))
         add(t, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
     else if (json_is_real(value))
@@ -345,28 +395,76 @@ static void add_table(text *t, const char *caption, json_t *object)
     add(t, "</table>\n");
 }
 
-/* The first few numbers of a result, large. */
+/* A result's numbers: what each is called, and the key of its standard error.
+   A note makes it one of those that are shown large. */
+static const struct shown {
+    const char *key, *se, *name, *note;
+} shown[] = {
+    {"nll", "nll_se", "negative log-likelihood",
+     "negative log-likelihood, nats; lower is better"},
+    {"test_error", NULL, "squared error of test images",
+     "squared error of test images"},
+    {"reconstruction", NULL, "reconstruction, nats",
+     "reconstruction loss, nats"},
+    {"prior", NULL, "prior term, nats", NULL},
+    {"stein", NULL, "Stein's identity", NULL},
+    {"steps", NULL, "steps", "steps"},
+    {"seconds", NULL, "seconds of training", NULL},
+    {"steps_per_second", NULL, "steps per second", "steps per second"},
+};
+
+enum { SHOWN = sizeof shown / sizeof *shown };
+
+/* Rounded where its error begins, with this error beside it. */
+static int add_number(text *t, const json_t *result, const struct shown *s)
+{
+    const double value = value_of(result, s->key);
+    const double se = s->se ? value_of(result, s->se) : NAN;
+    if (!isfinite(value))
+        return 0;
+    if (isfinite(se) && se > 0) {
+        int digits = (int)fmin(fmax(1 - floor(log10(se)), 0), 9);
+        add(t, "%.*f &plusmn; %.*f", digits, value, digits, se);
+    } else
+        add(t, "%.5g", value);
+    return 1;
+}
+
 static void add_numbers(text *t, const json_t *result)
 {
-    static const struct {
-        const char *key, *label;
-    } shown[] = {
-        {"nll", "negative log-likelihood, nats"},
-        {"reconstruction", "reconstruction loss, nats"},
-        {"test_error", "squared error of test images"},
-        {"fisher_error", "relative Fisher error"},
-        {"steps", "steps"},
-        {"steps_per_second", "steps per second"},
-    };
     add(t, "<div class=\"numbers\">\n");
-    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
-        const json_t *value = json_object_get(result, shown[i].key);
-        if (!json_is_number(value))
+    for (size_t i = 0; i < SHOWN; i++) {
+        if (!shown[i].note || !isfinite(value_of(result, shown[i].key)))
             continue;
-        add(t, "<div><b>%.5g</b><span>%s</span></div>\n",
-            json_number_value(value), shown[i].label);
+        add(t, "<div><b>");
+        add_number(t, result, &shown[i]);
+        add(t, "</b><span>%s</span></div>\n", shown[i].note);
     }
     add(t, "</div>\n");
+}
+
+static void add_results(text *t, const json_t *result)
+{
+    if (!result)
+        return; /* the run is not over */
+    add(t, "<h2>Results</h2>\n<div class=\"tables\"><table>\n");
+    for (size_t i = 0; i < SHOWN; i++) {
+        add(t, "<tr><th scope=\"row\">%s</th><td>", shown[i].name);
+        if (!add_number(t, result, &shown[i]))
+            add(t, "&ndash;");
+        add(t, "</td></tr>\n");
+    }
+    add(t, "</table>\n<div>");
+    if (isfinite(value_of(result, "nll")))
+        add(t,
+            "<p class=\"note\">The negative log-likelihood is in nats, the "
+            "mean of %.0f test images by importance sampling with %.0f draws "
+            "each; lower is better, and &plusmn; is its standard error over "
+            "images.</p>\n",
+            value_of(result, "eval_images"), value_of(result, "eval_draws"));
+    add(t, "<p class=\"note\">Reconstruction, prior and Stein's identity are "
+           "those of training, the last points of the curves.</p>\n"
+           "</div></div>\n");
 }
 
 static void add_pictures(text *t, const experiment *e,
@@ -374,7 +472,7 @@ static void add_pictures(text *t, const experiment *e,
 {
     char path[EXPERIMENT_PATH], *bytes;
     size_t size;
-    add(t, "<h2>Pictures</h2>\n<div class=\"grid2\">\n");
+    add(t, "<h2>Pictures</h2>\n<div class=\"pictures\">\n");
     for (; pictures->name; pictures++) {
         experiment_path(e, pictures->name, path);
         if (!experiment_has(e, pictures->name)
@@ -424,7 +522,7 @@ static void add_page(text *t, const experiment *e, const char *title,
     add(t, "</style>\n</head>\n<body>\n<main>\n<header><h1>");
     add_escaped(t, title);
     add(t, "</h1><p>");
-    add_escaped(t, e->folder);
+    add_last(t, e->folder);
     add(t, "</p></header>\n");
     add_numbers(t, result);
     add_pictures(t, e, pictures);
@@ -434,10 +532,10 @@ static void add_page(text *t, const experiment *e, const char *title,
             add_plot(t, plots, lines);
         add(t, "</div>\n");
     }
-    add(t, "<h2>Numbers</h2>\n<div class=\"tables\">\n");
-    add_table(t, "Result", result);
+    add_results(t, result);
+    add(t, "<h2>Run</h2>\n<div class=\"tables\">\n");
+    add_table(t, "Program and machine", config);
     add_table(t, "Options", json_object_get(config, "options"));
-    add_table(t, "Machine", config);
     add(t, "</div>\n</main>\n</body>\n</html>\n");
     json_decref(lines);
     json_decref(result);

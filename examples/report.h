@@ -14,6 +14,7 @@ typedef struct report_plot {
     const char *unit;                  /* of the vertical axis */
     const char *keys[REPORT_CURVES];   /* NULL: fewer */
     const char *labels[REPORT_CURVES]; /* their names in the legend */
+    const char *note;                  /* a line that explains, or NULL */
 } report_plot;
 
 typedef struct report_picture {

@@ -15,6 +15,7 @@
 #include <slivi/learn.h>
 #include <slivi/random.h>
 #include <slivi/score.h>
+#include <slivi/status.h>
 
 #include <math.h>
 #include <stdlib.h>
@@ -172,6 +173,14 @@ static int draw(const slivi_score *s, const experiment *e)
     return status;
 }
 
+/* One line about the signal, and the exit code. */
+static int stopped(const args *a, size_t step)
+{
+    if (!args_given(a, "quiet"))
+        complain("stopped at step %zu; nothing is kept but config.json", step);
+    return 128 + experiment_signal();
+}
+
 /* ---- the program -------------------------------------------------------- */
 
 typedef struct own_options {
@@ -219,11 +228,16 @@ static int write_result(const args *a, const experiment *e, double error,
     record_number(result, "held_out", end->best);
     record_number(result, "fisher_error", error);
     record_number(result, "seconds", seconds);
+    record_seed(result, "seed", args_seed(a, "seed"));
+    record_size(result, "threads", args_size(a, "threads"));
+    record_text(result, "version", slivi_version());
     int status = record_write(e, "result.json", json_incref(result));
     if (!status)
         status = record_print(result, args_given(a, "json"));
+    if (!status && !args_given(a, "json"))
+        printf("\n%s/field.png\n", e->folder);
     json_decref(result);
-    return status;
+    return status ? status : experiment_flush();
 }
 
 static int work(args *a)
@@ -251,7 +265,7 @@ static int work(args *a)
     if (!status)
         status = learn(s, z, n, a, &end);
     if (!status && experiment_signal())
-        status = 128 + experiment_signal();
+        status = stopped(a, end.step);
     if (!status)
         status = compare(s, fresh, n, &e, &error);
     if (!status)

@@ -10,6 +10,7 @@
 #include <slivi/blas.h>
 #include <slivi/learn.h>
 #include <slivi/random.h>
+#include <slivi/status.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -114,7 +115,7 @@ static int step(vae_run *r, batch *b, slivi_vae_losses *now)
     const size_t t = slivi_vae_steps(r->vae);
     batch_fill(b, r, t);
     if (slivi_vae_step(r->vae, b->x, r->batch, now))
-        return complain("step %zu: %s", t, slivi_errmsg());
+        return complain("%s", slivi_errmsg()); /* which names the step */
     r->sum.reconstruction += now->reconstruction;
     r->sum.prior += now->prior;
     r->sum.score += now->score;
@@ -165,12 +166,9 @@ static int train(vae_run *r, batch *b)
         if (!status)
             show_progress(&bar, at, &now);
     }
-    const int is_seen = bar.is_on;
     if (!status && experiment_signal())
         status = vae_run_save(r, 0);
     progress_end(&bar);
-    if (!status && experiment_signal() && is_seen)
-        fprintf(stderr, "stopped at step %zu; --resume goes on\n", at);
     return status;
 }
 
@@ -210,8 +208,9 @@ static int make_result(vae_run *r, json_t *result)
     if (!status && r->eval_images)
         status = add_nll(r, result);
     record_size(result, "train_images", r->images.size[DATA_TRAIN]);
-    record_text(result, "seed", args_text(r->args, "seed"));
-    record_text(result, "threads", args_text(r->args, "threads"));
+    record_seed(result, "seed", args_seed(r->args, "seed"));
+    record_size(result, "threads", args_size(r->args, "threads"));
+    record_text(result, "version", slivi_version());
     record_text(result, "blas_core", slivi_blas_core());
     record_text(result, "compiler", experiment_compiler());
     return status;
@@ -236,6 +235,15 @@ static int finish(vae_run *r)
     return status ? status : experiment_flush();
 }
 
+/* One line about the signal that ended a run, and the exit code. */
+static int stopped(const vae_run *r, const char *how)
+{
+    if (!args_given(r->args, "quiet"))
+        complain("stopped %s step %zu; --resume goes on", how,
+                 slivi_vae_steps(r->vae));
+    return 128 + experiment_signal();
+}
+
 static int work(args *a)
 {
     vae_run r;
@@ -246,12 +254,14 @@ static int work(args *a)
     if (!status && !args_given(a, "eval-only")
         && slivi_vae_steps(r.vae) < r.steps)
         status = train(&r, &b);
-    if (!status && !experiment_signal())
-        status = finish(&r);
+    if (!status && experiment_signal())
+        status = stopped(&r, "at");
+    else if (!status && (status = finish(&r)) > 128)
+        status = stopped(&r, "evaluating, after");
     free(b.order);
     free(b.x);
     vae_run_close(&r);
-    return status || !experiment_signal() ? status : 128 + experiment_signal();
+    return status;
 }
 
 int main(int argc, char **argv)

@@ -8,9 +8,11 @@
 
 #include <slivi/learn.h>
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int fail(void)
 {
@@ -49,11 +51,34 @@ static const char *const free_options[] = {
     "eval", "eval-draws", "threads",      NULL,
 };
 
+static int complain_other(const vae_run *r, const char *name, const char *there,
+                          const char *here, const char *course)
+{
+    if (is_named(free_options, name)) /* then it is steps */
+        return complain("%s: option steps is %s in this run, not %s: its "
+                        "schedule, %s, depends on steps",
+                        r->place.folder, there, here, course);
+    return complain("%s: option %s is %s in this run, not %s", r->place.folder,
+                    name, there, here);
+}
+
+/* The images may have moved, or the run was started in another folder. */
+static int find_images(const vae_run *r)
+{
+    const char *path = data_path(args_text(r->args, "data"));
+    if (!path || !access(path, F_OK))
+        return 0;
+    return complain("%s: %s (the run's data; give --data to say where it is "
+                    "now)",
+                    path, strerror(errno));
+}
+
 /* Options of the old run where none are given; what is given must agree. */
 static int adopt(vae_run *r, const json_t *old)
 {
     const json_t *schedule = json_object_get(old, "schedule");
     const char *course = json_string_value(schedule), *name;
+    const int has_data = args_given(r->args, "data");
     json_t *value;
     int status = 0;
     /* iterating does not change it */
@@ -69,12 +94,11 @@ static int adopt(vae_run *r, const json_t *old)
         if (!args_given(r->args, name))
             status = args_set(r->args, "", name, there);
         else if (!is_free && (!here || strcmp(here, there)))
-            status = complain("%s: option %s is %s in this run, not %s",
-                              r->place.folder, name, there, here);
+            status = complain_other(r, name, there, here, course);
         if (status)
             break;
     }
-    return status;
+    return status || has_data ? status : find_images(r);
 }
 
 /* Opens the folder and reads what the run in it was made with. */
@@ -174,26 +198,46 @@ static const report_plot plots[] = {
     {"Reconstruction",
      "nats for each image",
      {"reconstruction"},
-     {"-E log p(x|z)"}},
-    {"Prior term",
-     "nats for each image",
-     {"prior"},
-     {"-E log p(z), or KL(q|p) with entropy closed"}},
-    {"Score matching", "objective", {"score"}, {"objective of the score net"}},
+     {"-E log p(x|z)"},
+     NULL},
+    {"Prior term", "nats for each image", {"prior"}, {"-E log p(z)"}, NULL},
+    {"Score matching",
+     "objective",
+     {"score"},
+     {"objective of the score net"},
+     "What the score net descends: lower is a better score of the same q, but "
+     "q moves as the encoder learns."},
     {"Stein's identity",
      "E s(z|x)'z + latent",
      {"stein"},
-     {"0 for the exact score"}},
+     {"0 for the exact score"},
+     "A check of the score net: the exact score has E s(z|x)'z = -latent. It "
+     "scatters around 0 when all is well."},
     {"Error of reconstructed validation images",
      "mean square of a pixel",
      {"validation_error"},
-     {"validation images"}},
-    {"Gradient", "norm", {"norm"}, {"encoder and decoder"}},
-    {NULL, NULL, {NULL}, {NULL}},
+     {"validation images"},
+     NULL},
+    {"Gradient",
+     "norm",
+     {"norm"},
+     {"encoder and decoder"},
+     "Length of the gradient that encoder and decoder follow: growth without "
+     "end means a rate that is too high."},
+    {NULL, NULL, {NULL}, {NULL}, NULL},
 };
 
+/* The same where the entropy of q is had in closed form. */
+static void make_plots(report_plot own[], int is_closed)
+{
+    memcpy(own, plots, sizeof plots);
+    for (report_plot *p = own; p->title && is_closed; p++)
+        if (!strcmp(p->keys[0], "prior"))
+            p->labels[0] = "KL(q(z|x) | p(z))";
+}
+
 static const report_picture pictures[] = {
-    {"samples.png", "Samples from the prior"},
+    {"samples.png", "Means of images drawn from the model"},
     {"reconstructions.png",
      "Test images, and below each row its reconstructions"},
     {NULL, NULL},
@@ -201,13 +245,16 @@ static const report_picture pictures[] = {
 
 int vae_run_show(vae_run *r)
 {
+    const char *entropy = args_text(r->args, "entropy");
+    report_plot own[sizeof plots / sizeof *plots];
     char title[128];
     int status = evaluate_pictures(r->vae, &r->images, &r->place);
     if (status)
         return status;
     snprintf(title, sizeof title, "slivi-vae: %s encoder, entropy %s",
-             args_text(r->args, "encoder"), args_text(r->args, "entropy"));
-    return report_write(&r->place, title, plots, pictures);
+             args_text(r->args, "encoder"), entropy);
+    make_plots(own, !strcmp(entropy, "closed"));
+    return report_write(&r->place, title, own, pictures);
 }
 
 int vae_run_save(vae_run *r, int shows)

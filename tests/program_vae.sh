@@ -349,7 +349,7 @@ cp -r "$g" "$folder/stopped"
 "$vae" --eval-only --out "$folder/stopped" --eval is:150 --eval-draws 1000000 \
     >"$folder/stdout" 2>"$folder/stderr" &
 pid=$!
-sleep 1
+sleep 2
 kill -TERM $pid 2>/dev/null
 wait $pid
 code=$?
