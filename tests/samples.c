@@ -75,15 +75,17 @@ void samples_linear(uint64_t seed, size_t n, double turn, double *c, double *z,
     double det = v[0][0] * v[1][1] - v[0][1] * v[1][0];
     samples_normal(seed, n, 3, c);
     samples_normal(seed + 1000, n, 2, z);
+    for (size_t i = 0; i < 2 * n; i++) {
+        const size_t j = i % 2;
+        double e = z[i] * sqrt(samples_var[j]), mean = turn;
+        for (size_t k = 0; k < 3; k++)
+            mean += samples_b[j][k] * c[i / 2 * 3 + k];
+        conditional[i] = -e / samples_var[j];
+        z[i] = mean + e;
+    }
+    /* a loop of its own: clang 14 vectorises the two together wrongly */
     for (size_t i = 0; i < n; i++) {
-        double *x = z + 2 * i;
-        for (int j = 0; j < 2; j++) {
-            double e = x[j] * sqrt(samples_var[j]), mean = turn;
-            for (int k = 0; k < 3; k++)
-                mean += samples_b[j][k] * c[3 * i + (size_t)k];
-            conditional[2 * i + (size_t)j] = -e / samples_var[j];
-            x[j] = mean + e;
-        }
+        const double *x = z + 2 * i;
         marginal[2 * i] = -(v[1][1] * x[0] - v[0][1] * x[1]) / det;
         marginal[2 * i + 1] = -(v[0][0] * x[1] - v[0][1] * x[0]) / det;
     }
