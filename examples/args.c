@@ -193,34 +193,12 @@ uint64_t args_seed(const args *a, const char *name)
 
 /* ---- setting ---------------------------------------------------------- */
 
-/* Levenshtein's distance of two words; large for long ones. */
-static size_t distance(const char *a, const char *b)
-{
-    enum { LONG = 32 };
-    size_t row[LONG + 1], n = strlen(b);
-    if (strlen(a) > LONG || n > LONG)
-        return LONG;
-    for (size_t j = 0; j <= n; j++)
-        row[j] = j;
-    for (size_t i = 0; a[i]; i++) {
-        size_t corner = row[0]; /* of the row above */
-        row[0] = i + 1;
-        for (size_t j = 0; j < n; j++) {
-            size_t best = corner + (a[i] != b[j]);
-            corner = row[j + 1];
-            best = corner + 1 < best ? corner + 1 : best;
-            row[j + 1] = row[j] + 1 < best ? row[j] + 1 : best;
-        }
-    }
-    return row[n];
-}
-
 static int complain_unknown(const args *a, const char *where, const char *name)
 {
     const char *near = NULL;
     size_t least = 3; /* two slips of the pen at most, in less than half */
     for (size_t i = 0; i < a->count; i++) {
-        size_t d = distance(name, a->entries[i].name);
+        size_t d = slivi_word_distance(name, a->entries[i].name);
         if (d < least && 2 * d < strlen(a->entries[i].name)) {
             least = d;
             near = a->entries[i].name;

@@ -271,8 +271,7 @@ const slivi_option *slivi_options_find(const slivi_option *table,
     return NULL;
 }
 
-/* Levenshtein's distance of two words; large for long ones. */
-static size_t distance(const char *a, const char *b)
+size_t slivi_word_distance(const char *a, const char *b)
 {
     enum { LONG = 32 };
     size_t row[LONG + 1], n = strlen(b);
@@ -300,7 +299,7 @@ static const slivi_option *find(const slivi_option *table, const char *name)
     if (o)
         return o;
     for (o = table; o->name; o++) {
-        size_t d = distance(name, o->name);
+        size_t d = slivi_word_distance(name, o->name);
         if (d < least && d < strlen(o->name)) {
             least = d;
             near = o;

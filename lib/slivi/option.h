@@ -60,6 +60,10 @@ int slivi_options_get(const slivi_option *table, const void *options,
 const slivi_option *slivi_options_find(const slivi_option *table,
                                        const char *name);
 
+/* Levenshtein's distance of two words, for "did you mean"; 32 where one is
+   longer than that. */
+size_t slivi_word_distance(const char *a, const char *b);
+
 #ifdef __cplusplus
 }
 #endif
