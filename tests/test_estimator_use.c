@@ -175,6 +175,9 @@ START_TEST(failed_fits_leave_the_estimator_alone)
         bad[i] = z[i] * 1e200;
     train(a, 0, 3);
     train(b, 0, 3);
+    bad[5] = NAN;
+    ck_assert_int_lt(slivi_score_fit(a, bad, NULL, 400, NULL, NULL, NULL), 0);
+    bad[5] = 0;
     ck_assert_int_lt(slivi_score_fit(a, bad, NULL, 400, NULL, NULL, NULL), 0);
     train(a, 3, 3);
     train(b, 3, 3);

@@ -359,6 +359,7 @@ int slivi_score_fit(slivi_score *s, const double *z, const double *ctx,
                     size_t n, slivi_score_report *report, void *report_ctx,
                     slivi_score_progress *final)
 {
+    const int first = !s->ready;
     fit f = {0};
     int status = slivi__score_check(s, z, ctx, n);
     if (!status && (n < 4 || n > UINT32_MAX))
@@ -368,17 +369,21 @@ int slivi_score_fit(slivi_score *s, const double *z, const double *ctx,
                              n);
     if (!status)
         status = slivi__score_ready(s);
-    if (!status && slivi__score_has_moments(s))
+    if (status)
+        return status;
+    if (slivi__score_has_moments(s))
         keep_moments(s);
-    if (!status)
-        status = fit_start(&f, s, z, ctx, n);
+    status = fit_start(&f, s, z, ctx, n);
     if (!status)
         status = fit_run(&f, report, report_ctx);
     if (f.best) { /* after a failure, too: the last good state */
         int back = slivi_learner_load(s->learner, f.best, "best");
         status = status ? status : back;
-    } else if (status && slivi__score_has_moments(s) && s->ready)
+    } else if (first) {
+        slivi__score_unready(s); /* as before: options may still be set */
+    } else if (slivi__score_has_moments(s)) {
         restore_moments(s);
+    }
     if (!status)
         s->trained = 1;
     if (final)
