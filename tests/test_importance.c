@@ -81,7 +81,7 @@ START_TEST(test_fit)
     static const struct {
         size_t rounds;
         double least;
-    } want[] = {{12, 0.8}, {12, 0.5}, {30, 0.08}};
+    } want[] = {{12, 0.8}, {12, 0.5}, {30, 0.02}};
     const evidence_model m = evidence_linear(dims[_i], 0.3);
     slivi_importance how = slivi_importance_default();
     double draws[COUNT * EVIDENCE_MOST];
