@@ -1,6 +1,7 @@
 /* vae.c - a variational auto-encoder: options, building, training steps.
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
+#include "score/names.h"
 #include "vae_inside.h"
 
 #include <math.h>
@@ -9,8 +10,7 @@
 /* ---- options ---------------------------------------------------------- */
 
 static const char *const encoders[] = {"gaussian", "implicit", NULL};
-static const char *const entropies[] = {"closed", "sm",  "ssm",
-                                        "ssm-vr", "dsm", NULL};
+static const char *const entropies[] = {"closed", SLIVI__OBJECTIVE_NAMES, NULL};
 static const char *const likelihoods[] = {"bernoulli", "gaussian", NULL};
 static const char *const binarisations[] = {"dynamic", "none", NULL};
 static const char *const laws[] = {"normal", "rademacher", "sphere", NULL};

@@ -149,6 +149,8 @@ START_TEST(options_are_checked_and_then_fixed)
     ck_assert_int_lt(slivi_score_set(s, "slices", 0), 0);
     ck_assert_int_lt(slivi_score_set(s, "rate", NAN), 0);
     ck_assert_int_lt(slivi_score_set_text(s, "law", "uniform"), 0);
+    ck_assert_str_eq(slivi_score_name(s), "ssm");
+    ck_assert_uint_eq(slivi_score_dim(s), 2);
     ck_assert_int_eq(slivi_score_set(s, "slices", 3), 0);
     ck_assert_int_eq(slivi_score_get(s, "slices", text, sizeof text), 0);
     ck_assert_str_eq(text, "3");

@@ -3,6 +3,7 @@
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #include "fields.h"
+#include "slivi/score.h"
 #include "slivi/status.h"
 #include "suites.h"
 
@@ -332,6 +333,15 @@ START_TEST(bad_options_are_refused)
     ck_assert_int_eq(slivi_graph_status(t.g), SLIVI_EINVAL);
     ck_assert_msg(strstr(slivi_errmsg(), all[_i].text) != NULL, "%s",
                   slivi_errmsg());
+    size_t count = 0; /* the lists and the table agree */
+    for (; slivi_objectives[count]; count++) {
+        ck_assert_str_eq(slivi_objectives[count]->name,
+                         slivi_objective_names[count]);
+        ck_assert_str_eq(slivi_objectives[count]->name,
+                         slivi_score_names[count]);
+    }
+    ck_assert_ptr_null(slivi_objective_names[count]);
+    ck_assert_ptr_null(slivi_score_names[count]);
     ck_assert_ptr_null(slivi_objective_find("smm"));
     ck_assert_ptr_nonnull(strstr(slivi_errmsg(), "ssm-vr"));
     testing_close(&t);

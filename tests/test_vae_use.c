@@ -92,6 +92,8 @@ START_TEST(resumed_training_is_bit_for_bit)
     slivi_vae *b = slivi_vae_from(c);
     ck_assert_msg(b != NULL, "%s", slivi_errmsg());
     ck_assert_uint_eq(slivi_vae_steps(b), 6);
+    ck_assert_uint_eq(slivi_vae_dim(b), 50);
+    ck_assert_uint_eq(slivi_vae_latent(b), 8);
     steps(a, x, 6);
     steps(b, x, 6);
     same_bits(a, b);

@@ -22,7 +22,7 @@ typedef struct slivi__score_plan {
     slivi_graph *g;
     slivi_weights *w;
     slivi_node z, context, whiten, scale; /* inputs */
-    slivi_node out;                             /* the loss, or the scores */
+    slivi_node out;                       /* the loss, or the scores */
     size_t chunks;
     size_t outputs; /* gradients and out */
     slivi_interp *it;

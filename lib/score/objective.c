@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 #include "graph/node.h"
+#include "score/names.h"
 
 #include <math.h>
 #include <string.h>
@@ -197,8 +198,7 @@ static const slivi_objective table[] = {
 
 const slivi_objective *const slivi_objectives[] = {&table[0], &table[1],
                                                    &table[2], &table[3], NULL};
-const char *const slivi_objective_names[] = {"sm", "ssm", "ssm-vr", "dsm",
-                                             NULL};
+const char *const slivi_objective_names[] = {SLIVI__OBJECTIVE_NAMES, NULL};
 
 const slivi_objective *slivi_objective_find(const char *name)
 {

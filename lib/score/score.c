@@ -2,6 +2,7 @@
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #include "score/estimator.h"
+#include "score/names.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -45,7 +46,7 @@ const slivi_option slivi_score_options[] = {
     {NULL, SLIVI_OPTION_REAL, 0, 0, 0, NULL, NULL, NULL},
 };
 
-const char *const slivi_score_names[] = {"sm", "ssm", "ssm-vr", "dsm", NULL};
+const char *const slivi_score_names[] = {SLIVI__OBJECTIVE_NAMES, NULL};
 
 const char *slivi_score_help(const char *name)
 {

@@ -361,6 +361,8 @@ int slivi_score_fit(slivi_score *s, const double *z, const double *ctx,
 {
     const int first = !s->ready;
     fit f = {0};
+    if (final)
+        *final = f.at;
     int status = slivi__score_check(s, z, ctx, n);
     if (!status && (n < 4 || n > UINT32_MAX))
         status = slivi__fail(SLIVI_EINVAL,

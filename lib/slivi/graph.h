@@ -207,8 +207,8 @@ slivi_node slivi_grad(slivi_graph *g, slivi_node y, slivi_node x);
 
 /* If y depends on x through an operation that jumps (slivi_step, slivi_sign,
    the second derivative of slivi_elu), its name; NULL if there is none.  The
-   derivative of such a y
-   exists almost everywhere but misses a delta, so its mean is wrong. */
+   derivative of such a y exists almost everywhere but misses a delta, so its
+   mean is wrong. */
 const char *slivi_jump(const slivi_graph *g, slivi_node y, slivi_node x);
 
 /* ---- evaluation ------------------------------------------------------- */
@@ -227,9 +227,8 @@ void slivi_interp_free(slivi_interp *it); /* NULL is fine */
 /* Memory of an input (read) or of an output (written), row-major, in the
    graph's precision (int32_t for index inputs); kept until bound anew, owned
    by the caller.  An output may stay unbound.  Memory belongs to the node:
-   equal
-   nodes are one (two gradients may be), and an output that is an input is only
-   read; slivi_variable(x) makes such an output a node of its own. */
+   equal nodes are one (two gradients may be), and an output that is an input is
+   only read; slivi_variable(x) makes such an output a node of its own. */
 int slivi_interp_bind(slivi_interp *it, slivi_node x, void *memory);
 
 typedef struct slivi_run {

@@ -14,10 +14,9 @@
 
    Samples are rows: z is n x dim, c is n x context, row-major, double.
 
-   Threads: distinct estimators may be used in distinct threads;
-   slivi_score_eval
-   and slivi_entropy_grad read the estimator only, so several threads may call
-   them at once, each with its own workspace (or NULL).
+   Threads: distinct estimators may be used in distinct threads.
+   slivi_score_eval and slivi_entropy_grad read the estimator only, so several
+   threads may call them at once, each with its own workspace (or NULL).
 
    This header's interface is kept.
 
@@ -55,12 +54,12 @@ size_t slivi_score_context(const slivi_score *s);
 /* ---- options ---------------------------------------------------------- */
 
 /* The table of an estimator's own options, with defaults and helps:
-     hidden 64,64, activation tanh, base gaussian, slices 1, law rademacher
-     sigma 0.1 (dsm), batch 128, check 200, patience 20, held-out 0.1
-     precision f32, threads 1, seed 0
-   Beside them it takes the options of learning (slivi/learn.h): optimizer
-   (here: adam), rate 1e-3, schedule constant, warmup 0, clip 0, average 0
-   ... and steps, which is how many a fit takes at most (0: 20,000) and at
+     hidden "64,64"   activation "tanh"   base "gaussian"   slices 1
+     law "rademacher"   sigma 0.1 (dsm)   batch 128   check 200   patience 20
+     held-out 0.1   precision "f32"   threads 1   seed 0
+   Beside them it takes the options of learning (slivi/learn.h), among them
+   optimizer (here "adam"), rate 1e-3, schedule "constant", warmup, clip,
+   average, and steps, which is how many a fit takes at most (0: 20,000) and at
    which the schedules linear and cosine, which need it, arrive at 0. */
 extern const slivi_option slivi_score_options[];
 
@@ -77,9 +76,8 @@ int slivi_score_get(const slivi_score *s, const char *name, char *text,
 
 /* One optimiser step on n >= 1 fresh samples (ctx NULL when there is no
    context; one that is given to an estimator without is refused).  Allocates
-   on the first call and when n is larger than ever
-   before.  With base gaussian and no context the base's moments first follow
-   the samples.  *loss, unless NULL, receives the objective before the step.
+   on the first call and when n is larger than ever before.  With base gaussian
+   and no context the base's moments first follow the samples.  *loss, unless NULL, receives the objective before the step.
    SLIVI_ENONFINITE: a sample, the loss or a gradient is not finite; the
    estimator is as before the call. */
 int slivi_score_update(slivi_score *s, const double *z, const double *ctx,
@@ -101,8 +99,10 @@ typedef int slivi_score_report(const slivi_score_progress *p, void *ctx);
    `check` steps the objective on the held-out share of the samples (exact up
    to 64 dimensions, else with fixed slices), the best parameters kept; ends
    after `steps` steps or `patience` checks without a better one.  Starts from
-   the present parameters; moments of the base are those of all the training
-   samples.  final, unless NULL, receives the last progress. */
+   the present parameters, with the schedule begun anew; moments of the base are
+   those of all the training samples.  final, unless NULL, receives the last
+   progress.  On failure the estimator has the best parameters of this fit if
+   the held-out objective was evaluated, and else is as before the call. */
 int slivi_score_fit(slivi_score *s, const double *z, const double *ctx,
                     size_t n, slivi_score_report *report, void *report_ctx,
                     slivi_score_progress *final);
@@ -126,9 +126,8 @@ int slivi_entropy_grad(const slivi_score *s, const double *z, const double *ctx,
 
 /* The objective on n samples without a step: exact trace where dim <= 64, else
    with `slices` fixed slices; dsm's own.  In standardised units u
-   (slivi/scorenet.h); with
-   a Gaussian base and a context in units of the sds at the last fit (1 before
-   one). */
+   (slivi/scorenet.h); with a Gaussian base and a context in units of the sds at
+   the last fit (1 before one). */
 int slivi_score_loss(slivi_score *s, const double *z, const double *ctx,
                      size_t n, double *loss);
 

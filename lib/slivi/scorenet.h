@@ -13,9 +13,9 @@
 
    r is a multilayer perceptron, A = L'^-1 with L L' a covariance of z, whose
    mean is to be 0 then (it is best subtracted in double), and m, l come from a
-   second perceptron, the head, fitted by maximum likelihood
-   (never pooled moments: those are the marginal's).  Objectives are taken in
-   u, so dsm's sigma is in units of u, and the base's trace is exactly -d.
+   second perceptron, the head, fitted by maximum likelihood (never pooled
+   moments: those are the marginal's).  Objectives are taken in u, so dsm's
+   sigma is in units of u, and the base's trace is exactly -d.
    With a base the net starts at r = 0 and m = l = 0: as the base itself.
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */

@@ -12,8 +12,7 @@
    exact), or through its gradient  -E[ s(z|x)' dz/dphi ]  with a score net
    s(z|x) that is trained alongside by score matching (Song, Garg, Shi and
    Ermon 2019, section 5): each step first takes `score-steps` steps on the
-   score
-   net, with z drawn from the present encoder, and then one on encoder and
+   score net, with z drawn from the present encoder, and then one on encoder and
    decoder with fresh z.
 
    Images are rows of floats in [0, 1], n x dim.
@@ -64,8 +63,7 @@ typedef struct slivi_vae_losses {
 
 /* One training step on n images, n up to option "batch".  x is binarised anew
    (u < pixel) where the likelihood is bernoulli and option "binarise" is
-   "dynamic".
-   A value that is not finite, or with likelihood bernoulli not in [0, 1], is
+   "dynamic".  A value that is not finite, or with likelihood bernoulli not in [0, 1], is
    refused before anything changes.  SLIVI_ENONFINITE of a loss or gradient
    names the tensor; encoder and decoder are then as before the step, and the
    score net may have done some of its steps.  Allocates nothing after the
@@ -102,11 +100,10 @@ int slivi_vae_bound(slivi_vae *v, const float *x, size_t n, size_t k,
 
 /* log p(x) of n images by importance sampling with `draws` final draws each
    from proposals fitted to each posterior (slivi/importance.h): on average a
-   lower bound.
-   x must be as the likelihood wants it (0 or 1 for bernoulli).  se, unless
-   NULL, receives each estimate's own standard error. progress, unless NULL, is
-   called after each image,
-   and nonzero stops with SLIVI_ECALLBACK. */
+   lower bound.  x must be as the likelihood wants it (0 or 1 for bernoulli).
+   se, unless NULL, receives each estimate's own standard error.  progress,
+   unless NULL, is called after each image, and nonzero stops with
+   SLIVI_ECALLBACK; logp and se are written for finished images only. */
 int slivi_vae_log_likelihood(slivi_vae *v, const float *x, size_t n,
                              size_t draws, uint64_t stream, double *logp,
                              double *se,
@@ -115,8 +112,7 @@ int slivi_vae_log_likelihood(slivi_vae *v, const float *x, size_t n,
 
 /* Everything needed to go on bit for bit, into a checkpoint (to which the
    caller may add its own) and back.  Loading needs a vae of the same options
-   and dim,
-   checks before it changes, and names what differs. */
+   and dim, checks before it changes, and names what differs. */
 int slivi_vae_save(const slivi_vae *v, slivi_checkpoint *c);
 int slivi_vae_load(slivi_vae *v, const slivi_checkpoint *c);
 /* A vae with the options and dim that the checkpoint tells, loaded. */
