@@ -238,6 +238,65 @@ START_TEST(test_pool_runs_each_task_once)
 }
 END_TEST
 
+/* Several host threads run on one pool: while a task of one run is at work, no
+   task of another is. */
+enum { CALLERS = 4 };
+
+struct shared {
+    slivi_pool *pool;
+    atomic_int active[CALLERS], overlaps, done;
+};
+
+struct caller {
+    struct shared *s;
+    int number;
+};
+
+static int turn_task(size_t i, void *ctx)
+{
+    const struct caller *me = ctx;
+    struct shared *s = me->s;
+
+    (void)i;
+    atomic_fetch_add(&s->active[me->number], 1);
+    for (int spin = 0; spin < 300; spin++)
+        for (int k = 0; k < CALLERS; k++)
+            if (k != me->number && atomic_load(&s->active[k]))
+                atomic_fetch_add(&s->overlaps, 1);
+    atomic_fetch_sub(&s->active[me->number], 1);
+    atomic_fetch_add(&s->done, 1);
+    return 0;
+}
+
+static void *call(void *arg)
+{
+    struct caller *me = arg;
+
+    for (int round = 0; round < 100; round++)
+        slivi_pool_run(me->s->pool, 8, turn_task, me);
+    return NULL;
+}
+
+START_TEST(test_pool_runs_take_turns)
+{
+    static struct shared s;
+    struct caller caller[CALLERS];
+    pthread_t thread[CALLERS];
+
+    s.pool = slivi_pool_create(3);
+    ck_assert_ptr_nonnull(s.pool);
+    for (int k = 0; k < CALLERS; k++) {
+        caller[k] = (struct caller){&s, k};
+        ck_assert_int_eq(pthread_create(&thread[k], NULL, call, &caller[k]), 0);
+    }
+    for (int k = 0; k < CALLERS; k++)
+        pthread_join(thread[k], NULL);
+    ck_assert_int_eq(atomic_load(&s.overlaps), 0);
+    ck_assert_int_eq(atomic_load(&s.done), CALLERS * 100 * 8);
+    slivi_pool_free(s.pool);
+}
+END_TEST
+
 /* Tasks 37, 40, ... fail; 38, 41, ... fail and leave no message. */
 static int fail_task(size_t i, void *ctx)
 {
@@ -367,6 +426,7 @@ Suite *slivi_suite_base(void)
     tcase_add_test(tc, test_alloc_fails);
     tcase_add_loop_test(tc, test_pool_runs_each_task_once, 0, 5);
     tcase_add_loop_test(tc, test_pool_reports_first_failure, 0, 5);
+    tcase_add_test(tc, test_pool_runs_take_turns);
     tcase_add_test(tc, test_pool_threads_and_signals);
     tcase_add_test(tc, test_pool_allocates_nothing);
     suite_add_tcase(suite, tc);

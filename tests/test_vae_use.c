@@ -110,6 +110,28 @@ START_TEST(resumed_training_is_bit_for_bit)
 }
 END_TEST
 
+/* Evaluation reads the averages, also where its graph was built before there
+   were any: as a vae that is loaded from the checkpoint does. */
+START_TEST(evaluation_follows_the_averages)
+{
+    float x[128 * 50], a_out[50], b_out[50], z[8] = {.3f, -1};
+    slivi_checkpoint *c = slivi_checkpoint_create();
+    slivi_vae *a = make_kind(1, "1");
+    pixels(x);
+    ck_assert_int_eq(slivi_vae_decode(a, z, 1, a_out), 0);
+    steps(a, x, 5);
+    ck_assert_int_eq(slivi_vae_decode(a, z, 1, a_out), 0);
+    ck_assert_int_eq(slivi_vae_save(a, c), 0);
+    slivi_vae *b = slivi_vae_from(c);
+    ck_assert_ptr_nonnull(b);
+    ck_assert_int_eq(slivi_vae_decode(b, z, 1, b_out), 0);
+    ck_assert_mem_eq(a_out, b_out, sizeof a_out);
+    slivi_checkpoint_free(c);
+    slivi_vae_free(a);
+    slivi_vae_free(b);
+}
+END_TEST
+
 START_TEST(bad_pixels_leave_the_parameters_alone)
 {
     float x[128 * 50], keep;
@@ -270,6 +292,7 @@ Suite *slivi_suite_vae_use(void)
     tcase_add_unchecked_fixture(c, scratch_open, scratch_close);
     tcase_add_loop_test(c, threads_do_not_change_bits, 0, 12);
     tcase_add_loop_test(c, resumed_training_is_bit_for_bit, 0, 4);
+    tcase_add_test(c, evaluation_follows_the_averages);
     tcase_add_test(c, bad_pixels_leave_the_parameters_alone);
     tcase_add_loop_test(c, values_that_are_no_pixels_are_refused, 0, 5);
     tcase_add_test(c, half_a_checkpoint_changes_nothing);

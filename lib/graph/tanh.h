@@ -1,7 +1,7 @@
 /* tanh.h - tanh of a float, written so that compilers vectorise loops of it.
    Private.
 
-   tanh|x| = -m / (2 + m) with m = expm1(-2|x|), in double: with y = -2|x| =
+   |tanh x| = |m / (2 + m)| with m = expm1(-2|x|), in double: with y = -2|x| =
    k ln 2 + r, |r| <= ln 2 / 2,  m = 2^k expm1(r) + (2^k - 1), and expm1(r) by its
    Taylor series to degree 10, whose relative error of 3e-13 is far below that
    of float.  Beyond 16 the result is +-1. */
@@ -36,8 +36,7 @@ static inline float slivi__tanhf(float x)
     bits = (bits + 1023) << 52; /* 2^k: k is in the low bits of t */
     memcpy(&two_k, &bits, sizeof two_k);
     m = two_k * p + (two_k - 1);
-    m = -m / (2 + m);
-    return (float)copysign(m, wide);
+    return (float)copysign(m / (2 + m), wide);
 }
 
 #endif
