@@ -4,6 +4,7 @@
 #include "score/names.h"
 #include "vae_inside.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -144,7 +145,10 @@ static int make_model(slivi_vae *v)
     }
     slivi_params_init(v->params, v->opt.seed, SLIVI__VAE_INIT);
     v->learner = slivi_learner_create(v->params, &v->learning);
-    return v->learner ? 0 : slivi__status();
+    if (!v->learner)
+        return slivi__status();
+    slivi_learner_set_pool(v->learner, v->pool);
+    return 0;
 }
 
 static int make_score(slivi_vae *v)
@@ -171,7 +175,10 @@ static int make_score(slivi_vae *v)
         return slivi__status();
     slivi_params_init(v->score_params, v->opt.seed, SLIVI__VAE_INIT_SCORE);
     v->score_learner = slivi_learner_create(v->score_params, &how);
-    return v->score_learner ? 0 : slivi__status();
+    if (!v->score_learner)
+        return slivi__status();
+    slivi_learner_set_pool(v->score_learner, v->pool);
+    return 0;
 }
 
 static void unready(slivi_vae *v)
@@ -257,6 +264,17 @@ void slivi__vae_load(const slivi_vae *v, void *to, const float *from,
             ((double *)to)[i] = (double)from[i];
 }
 
+void slivi__vae_take(const slivi_vae *v, slivi__vae_plan *p, const float *x,
+                     size_t count)
+{
+    void *memory = p->x_memory;
+    if (memory)
+        slivi__vae_load(v, memory, x, count);
+    else /* inputs are only read */
+        memory = (void *)(uintptr_t)x;
+    slivi_workspace_bind(p->ws, p->x, memory);
+}
+
 void slivi__vae_store(const slivi_vae *v, float *to, const void *from,
                       size_t count)
 {
@@ -275,28 +293,30 @@ static void bind(const slivi_vae *v, slivi__vae_plan *p)
     /* training reads the parameters, evaluation their average */
     const void *model = p->trained ? slivi_params_const_values(v->params)
                                    : slivi_learner_average(v->learner);
-    slivi_weights_bind(p->model, p->it, model,
+    slivi_weights_bind(p->model, p->ws, model,
                        p->trained == p->model && p->trained
                            ? slivi_learner_gradient(v->learner)
                            : NULL);
     if (p->score)
         slivi_weights_bind(
-            p->score, p->it, slivi_params_const_values(v->score_params),
+            p->score, p->ws, slivi_params_const_values(v->score_params),
             p->trained == p->score ? slivi_learner_gradient(v->score_learner)
                                    : NULL);
-    if (p->x.id)
-        slivi_interp_bind(p->it, p->x, p->x_memory);
     if (p->z.id)
-        slivi_interp_bind(p->it, p->z, p->z_memory);
+        slivi_workspace_bind(p->ws, p->z, p->z_memory);
+    if (p->shared.id)
+        slivi_workspace_bind(p->ws, p->shared,
+                             v->plan[SLIVI__VAE_SCORE].out_memory[1]);
     for (size_t i = 0; i < p->outs; i++)
-        slivi_interp_bind(p->it, p->out[i], p->out_memory[i]);
+        slivi_workspace_bind(p->ws, p->out[i], p->out_memory[i]);
 }
 
 static int make_memory(const slivi_vae *v, slivi__vae_plan *p)
 {
-    p->x_memory = slivi__alloc(p->rows * v->dim, v->entry);
+    if (v->precision == SLIVI_F64)
+        p->x_memory = slivi__alloc(p->rows * v->dim, v->entry);
     p->z_memory = slivi__alloc(p->rows * v->opt.latent, v->entry);
-    if (!p->x_memory || !p->z_memory)
+    if ((v->precision == SLIVI_F64 && !p->x_memory) || !p->z_memory)
         return SLIVI_ENOMEM;
     for (size_t i = 0; i < p->outs; i++) {
         ptrdiff_t rows = slivi_node_rows(p->g, p->out[i]);
@@ -309,7 +329,7 @@ static int make_memory(const slivi_vae *v, slivi__vae_plan *p)
     return 0;
 }
 
-static int make_interp(const slivi_vae *v, slivi__vae_plan *p)
+static int make_plan(const slivi_vae *v, slivi__vae_plan *p)
 {
     size_t gradients = p->trained ? slivi_weights_count(p->trained) : 0;
     slivi_node *out = slivi__alloc(gradients + p->outs, sizeof *out);
@@ -318,25 +338,25 @@ static int make_interp(const slivi_vae *v, slivi__vae_plan *p)
     if (gradients)
         slivi_weights_gradients(p->trained, out);
     memcpy(out + gradients, p->out, p->outs * sizeof *out);
-    p->it = slivi_interp_create(p->g, gradients + p->outs, out, p->rows,
-                                v->pool);
+    p->plan = slivi_plan_create(p->g, gradients + p->outs, out, p->rows);
+    p->ws = p->plan ? slivi_workspace_create(p->plan, v->pool) : NULL;
     slivi__free(out);
-    return p->it ? 0 : slivi__status();
+    return p->ws ? 0 : slivi__status();
 }
 
 slivi__vae_plan *slivi__vae_plan_get(slivi_vae *v,
                                      enum slivi__vae_plan_name name)
 {
     slivi__vae_plan *p = &v->plan[name];
-    if (p->it && !p->trained)
+    if (p->ws && !p->trained)
         bind(v, p); /* the averages' memory is there after the first step */
-    if (p->it)
+    if (p->ws)
         return p;
     p->rows = name == SLIVI__VAE_SCORE || name == SLIVI__VAE_MODEL
                   ? v->opt.batch
                   : SLIVI__VAE_BLOCK;
     if (!slivi__vae_build(v, p, name) && !make_memory(v, p)
-        && !make_interp(v, p)) {
+        && !make_plan(v, p)) {
         bind(v, p);
         return p;
     }
@@ -346,7 +366,8 @@ slivi__vae_plan *slivi__vae_plan_get(slivi_vae *v,
 
 void slivi__vae_plan_clear(slivi__vae_plan *p)
 {
-    slivi_interp_free(p->it);
+    slivi_workspace_free(p->ws);
+    slivi_plan_free(p->plan);
     slivi_weights_free(p->model);
     slivi_weights_free(p->score);
     slivi_graph_free(p->g);
@@ -414,11 +435,11 @@ static int step_score(slivi_vae *v, const float *x, size_t n,
                      .seed = v->opt.seed,
                      .step = slivi_learner_steps(v->score_learner)};
     int status = 0;
-    slivi__vae_load(v, p->x_memory, x, n * v->dim);
+    slivi__vae_take(v, p, x, n * v->dim);
     for (size_t c = 0; c < p->chunks && !status; c++) {
         run.chunk = c;
         run.accumulate = c > 0;
-        status = slivi_interp_run(p->it, &run);
+        status = slivi_workspace_run(p->ws, &run);
     }
     if (status)
         return status;
@@ -436,8 +457,8 @@ static int step_model(slivi_vae *v, const float *x, size_t n,
     /* z must be fresh: its draws are those of steps that no score step has */
     slivi_run run = {
         .n = n, .seed = v->opt.seed, .step = ((uint64_t)1 << 47) + step};
-    slivi__vae_load(v, p->x_memory, x, n * v->dim);
-    int status = slivi_interp_run(p->it, &run);
+    slivi__vae_take(v, p, x, n * v->dim);
+    int status = slivi_workspace_run(p->ws, &run);
     if (status)
         return status;
     losses->reconstruction = slivi__vae_entry(v, p->out_memory[0], 0);
@@ -451,16 +472,30 @@ static int step_model(slivi_vae *v, const float *x, size_t n,
     return status ? status : slivi_learner_step(v->learner, &losses->norm);
 }
 
+enum { LANES = 16 }; /* looked at together */
+
+/* Is any of x outside of [least, most]?  A NaN is in no interval. */
+static int any_outside(const float *x, size_t count, float least, float most)
+{
+    int wrong[LANES] = {0}, any = 0;
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        for (size_t j = 0; j < LANES; j++)
+            wrong[j] |= !(x[i + j] >= least) | !(x[i + j] <= most);
+    for (size_t j = 0; j < LANES; j++)
+        any |= wrong[j];
+    for (; i < count; i++)
+        any |= !(x[i] >= least && x[i] <= most);
+    return any;
+}
+
 int slivi__vae_check(const slivi_vae *v, const float *x, size_t n, int pixels)
 {
-    const float least = pixels ? 0 : -HUGE_VALF, most = pixels ? 1 : HUGE_VALF;
-    size_t wrong = 0;
-    for (size_t i = 0; i < n * v->dim; i++) /* a NaN is in no interval */
-        wrong += !(x[i] >= least && x[i] <= most) || isinf(x[i]);
-    if (!wrong)
-        return 0;
+    const float least = pixels ? 0 : -FLT_MAX, most = pixels ? 1 : FLT_MAX;
     size_t i = 0;
-    while (x[i] >= least && x[i] <= most && !isinf(x[i]))
+    if (!any_outside(x, n * v->dim, least, most))
+        return 0;
+    while (x[i] >= least && x[i] <= most)
         i++;
     return slivi__fail(isfinite(x[i]) ? SLIVI_EINVAL : SLIVI_ENONFINITE,
                        "vae: value %zu of image %zu is %g%s (step %zu)",

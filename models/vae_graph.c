@@ -105,6 +105,14 @@ static slivi_scorenet_use score_use(const slivi_vae *v, slivi__vae_plan *p)
         .net = v->score, .w = p->score, .context = p->x};
 }
 
+/* x W of the encoder's first layer.  The score net's step makes it and the
+   model's step, which has the same x and W, takes it from there. */
+static slivi_node first_product(const slivi_vae *v, slivi__vae_plan *p)
+{
+    return slivi_matmul(p->g, p->x,
+                        slivi_net_input_weights(v->encoder, p->model, 0));
+}
+
 /* The score net's loss on z drawn from the encoder as it is. */
 static int build_score(const slivi_vae *v, slivi__vae_plan *p)
 {
@@ -116,6 +124,8 @@ static int build_score(const slivi_vae *v, slivi__vae_plan *p)
     slivi_node z = slivi_stop_gradient(p->g, encode(v, p).z);
     p->out[p->outs++] = slivi_scorenet_loss(
         &use, z, slivi_objective_find(v->opt.entropy), &how, &p->chunks);
+    if (p->chunks == 1) /* several would add up */
+        p->out[p->outs++] = first_product(v, p);
     p->trained = p->score;
     return slivi_weights_differentiate(p->trained, p->out[0]);
 }
@@ -124,6 +134,14 @@ static int build_score(const slivi_vae *v, slivi__vae_plan *p)
 static int build_model(const slivi_vae *v, slivi__vae_plan *p)
 {
     slivi_graph *g = p->g;
+    if (!v->is_closed && v->plan[SLIVI__VAE_SCORE].outs > 1) {
+        slivi_node product = first_product(v, p);
+        p->shared = slivi_input(g, "x-product", SLIVI_ROWS,
+                                slivi_node_cols(g, product));
+        int status = slivi_weights_give(p->model, product, p->shared);
+        if (status)
+            return status;
+    }
     encoding e = encode(v, p);
     slivi_node fit = slivi_mean(g, minus_log_likelihood(v, p, e.z));
     slivi_node prior = slivi_mean(g, v->is_closed ? kl(g, &e)

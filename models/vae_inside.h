@@ -37,11 +37,13 @@ typedef struct slivi__vae_plan {
     slivi_graph *g;
     slivi_weights *model, *score; /* either may be NULL */
     slivi_node x, z;              /* inputs, or the null node */
+    slivi_node shared;            /* input: x W that the score's plan makes */
     slivi_node out[SLIVI__VAE_OUTS];
     size_t outs, chunks, rows;
     slivi_weights *trained; /* whose gradient is made, or NULL */
-    slivi_interp *it;
-    void *x_memory, *z_memory;
+    slivi_plan *plan;
+    slivi_workspace *ws;
+    void *x_memory, *z_memory; /* x_memory: of f64 only */
     void *out_memory[SLIVI__VAE_OUTS];
 } slivi__vae_plan;
 
@@ -85,6 +87,10 @@ int slivi__vae_build(const slivi_vae *v, slivi__vae_plan *p,
 
 /* float to and from the vae's precision */
 void slivi__vae_load(const slivi_vae *v, void *to, const float *from,
+                     size_t count);
+/* x is the plan's input for the next run: in place where precisions agree, so
+   that it must stay until then. */
+void slivi__vae_take(const slivi_vae *v, slivi__vae_plan *p, const float *x,
                      size_t count);
 void slivi__vae_store(const slivi_vae *v, float *to, const void *from,
                       size_t count);

@@ -27,7 +27,7 @@ static int log_joint(size_t n, size_t d, const double *z, double *lp, void *ctx)
                 ((float *)p->z_memory)[k] = (float)z[i * d + k];
             else
                 ((double *)p->z_memory)[k] = z[i * d + k];
-        status = slivi_interp_run(p->it, &run);
+        status = slivi_workspace_run(p->ws, &run);
         for (size_t k = 0; k < rows && !status; k++)
             lp[i + k] = slivi__vae_entry(j->v, p->out_memory[0], k);
     }
@@ -43,8 +43,8 @@ static int start(slivi_vae *v, slivi__vae_plan *draws, const float *x,
                         .stream = SLIVI__VAE_PRIOR,
                         .step = image};
     slivi_run run = {.n = START_DRAWS, .seed = at.seed, .step = image};
-    slivi__vae_load(v, draws->x_memory, x, v->dim);
-    int status = slivi_interp_run(draws->it, &run);
+    slivi__vae_take(v, draws, x, v->dim);
+    int status = slivi_workspace_run(draws->ws, &run);
     for (size_t i = 0; i < START_DRAWS * d && !status; i++)
         out[i] = slivi__vae_entry(v, draws->out_memory[0], i);
     slivi_draw(slivi_law_normal, &at, START_DRAWS, d, out + START_DRAWS * d);
@@ -77,7 +77,7 @@ int slivi_vae_log_likelihood(slivi_vae *v, const float *x, size_t n,
         slivi_evidence e = {0};
         how.step = i;
         status = start(v, encoder, x + i * v->dim, stream, i, z);
-        slivi__vae_load(v, j.p->x_memory, x + i * v->dim, v->dim);
+        slivi__vae_take(v, j.p, x + i * v->dim, v->dim);
         if (!status)
             status = slivi_importance_evidence(ws, log_joint, &j, STARTS,
                                                START_DRAWS, z, &how, &e);

@@ -28,13 +28,15 @@ static int map_rows(slivi_vae *v, enum slivi__vae_plan_name name,
     slivi__vae_plan *p = slivi__vae_plan_get(v, name);
     if (!p)
         return slivi__status();
-    void *memory = p->x.id ? p->x_memory : p->z_memory;
     for (size_t i = 0, rows; i < n && !status; i += rows) {
         rows = n - i < p->rows ? n - i : p->rows;
         slivi_run run = {
             .n = rows, .seed = slivi__vae_seed(v, stream), .row = i};
-        slivi__vae_load(v, memory, in + i * in_cols, rows * in_cols);
-        status = slivi_interp_run(p->it, &run);
+        if (p->x.id)
+            slivi__vae_take(v, p, in + i * in_cols, rows * in_cols);
+        else
+            slivi__vae_load(v, p->z_memory, in + i * in_cols, rows * in_cols);
+        status = slivi_workspace_run(p->ws, &run);
         if (!status)
             slivi__vae_store(v, out + i * out_cols, p->out_memory[0],
                              rows * out_cols);
@@ -129,7 +131,7 @@ int slivi_vae_bound(slivi_vae *v, const float *x, size_t n, size_t k,
         return status ? status : slivi__status();
     for (size_t i = 0, rows; i < n && !status; i += rows) {
         rows = n - i < p->rows ? n - i : p->rows;
-        slivi__vae_load(v, p->x_memory, x + i * v->dim, rows * v->dim);
+        slivi__vae_take(v, p, x + i * v->dim, rows * v->dim);
         for (size_t j = 0; j < rows; j++)
             bound[i + j] = -INFINITY;
         for (size_t draw = 0; draw < k && !status; draw++) {
@@ -137,7 +139,7 @@ int slivi_vae_bound(slivi_vae *v, const float *x, size_t n, size_t k,
                              .seed = slivi__vae_seed(v, stream),
                              .step = draw,
                              .row = i};
-            status = slivi_interp_run(p->it, &run);
+            status = slivi_workspace_run(p->ws, &run);
             if (!status)
                 status = add_weights(v, p->out_memory[0], rows, bound + i);
         }

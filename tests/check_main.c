@@ -15,6 +15,8 @@ static const struct {
     {"base", slivi_suite_base},
     {"blas", slivi_suite_blas},
     {"random", slivi_suite_random},
+    {"isa", slivi_suite_isa},
+    {"gemm", slivi_suite_gemm},
     {"op", slivi_suite_op},
     {"graph", slivi_suite_graph},
     {"interp", slivi_suite_interp},

@@ -405,6 +405,12 @@ PROBE(stop_gradient_max,
       slivi_sub(g, x, slivi_stop_gradient(g, slivi_row_max(g, s->sliced))),
       X(i % N, j) - testing_largest(D, &T(i, 0)))
 PROBE(variable, slivi_square(g, slivi_variable(g, x)), X(i, j) * X(i, j))
+PROBE(given, slivi_given(g, slivi_square(g, x), slivi_square(g, x)),
+      X(i, j) * X(i, j))
+PROBE(given_fixed,
+      slivi_given(g, slivi_mul(g, w, w),
+                  slivi_stop_gradient(g, slivi_square(g, w))),
+      W(i, j) * W(i, j))
 PROBE(variable_of_w, slivi_square(g, slivi_variable(g, w)), W(i, j) * W(i, j))
 
 /* f(x) = sum of (j + 1) x_j^2 + exp(x_0 x_1) */
@@ -591,6 +597,8 @@ const probe probes[] = {
     PLAIN(stop_gradient, stop_gradient),
     PLAIN(stop_gradient, stop_gradient_max),
     PLAIN(variable, variable),
+    PLAIN(given, given_fixed),
+    PLAIN(given, given),
     PLAIN(variable, variable_of_w),
     ROW(external, external, -1, 1, 0, 1, ALLOWED),
     ROW(external_value, external_value, -1, 1, 0, 1, ALLOWED),

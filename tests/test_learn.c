@@ -174,14 +174,16 @@ START_TEST(test_row_views)
     /* the node sees the rows of the flat vector, without a copy */
     double out[4], *values = slivi_params_values(s.p);
     slivi_node y = slivi_scale(s.g, low, 2);
-    slivi_interp *it = slivi_interp_create(s.g, 1, &y, 1, NULL);
-    CHECK_OK(slivi_weights_bind(s.w, it, values, NULL));
-    CHECK_OK(slivi_interp_bind(it, y, out));
+    slivi_plan *plan = slivi_plan_create(s.g, 1, &y, 1);
+    slivi_workspace *ws = slivi_workspace_create(plan, NULL);
+    CHECK_OK(slivi_weights_bind(s.w, ws, values, NULL));
+    CHECK_OK(slivi_workspace_bind(ws, y, out));
     values[6] = 17;
-    CHECK_OK(slivi_interp_run(it, &(slivi_run){.n = 1}));
+    CHECK_OK(slivi_workspace_run(ws, &(slivi_run){.n = 1}));
     ck_assert_double_eq(out[0], 2 * values[4]);
     ck_assert_double_eq(out[2], 34);
-    slivi_interp_free(it);
+    slivi_workspace_free(ws);
+    slivi_plan_free(plan);
     close_stage(&s);
 }
 END_TEST
@@ -230,13 +232,15 @@ static void run_gradients(const stage *s, slivi_weights *w, slivi_node x,
     size_t count = slivi_weights_count(w);
     ck_assert_uint_le(count, 8);
     slivi_weights_gradients(w, out);
-    slivi_interp *it = slivi_interp_create(s->g, count, out, 1, NULL);
-    ck_assert_msg(it != NULL, "%s", slivi_errmsg());
+    slivi_plan *plan = slivi_plan_create(s->g, count, out, 1);
+    slivi_workspace *ws = slivi_workspace_create(plan, NULL);
+    ck_assert_msg(ws != NULL, "%s", slivi_errmsg());
     CHECK_OK(
-        slivi_weights_bind(w, it, slivi_params_const_values(s->p), gradient));
-    CHECK_OK(slivi_interp_bind(it, x, (void *)(uintptr_t)ones));
-    CHECK_OK(slivi_interp_run(it, &(slivi_run){.n = 1}));
-    slivi_interp_free(it);
+        slivi_weights_bind(w, ws, slivi_params_const_values(s->p), gradient));
+    CHECK_OK(slivi_workspace_bind(ws, x, (void *)(uintptr_t)ones));
+    CHECK_OK(slivi_workspace_run(ws, &(slivi_run){.n = 1}));
+    slivi_workspace_free(ws);
+    slivi_plan_free(plan);
 }
 
 /* The gradients of both biases are one node, and it is an input; a second
@@ -265,17 +269,19 @@ START_TEST(test_gradient_nodes)
         for (int j = 0; j < i; j++)
             ck_assert_int_ne(all[i].id, all[j].id);
     const double ones[2] = {1, 1};
-    slivi_interp *it = slivi_interp_create(s.g, 4, all, 1, NULL);
+    slivi_plan *plan = slivi_plan_create(s.g, 4, all, 1);
+    slivi_workspace *ws = slivi_workspace_create(plan, NULL);
     const void *values = slivi_params_const_values(s.p);
-    CHECK_OK(slivi_weights_bind(s.w, it, values, g1));
-    CHECK_OK(slivi_weights_bind(w2, it, values, g2));
-    CHECK_OK(slivi_interp_bind(it, x, (void *)(uintptr_t)ones));
-    CHECK_OK(slivi_interp_run(it, &(slivi_run){.n = 1}));
+    CHECK_OK(slivi_weights_bind(s.w, ws, values, g1));
+    CHECK_OK(slivi_weights_bind(w2, ws, values, g2));
+    CHECK_OK(slivi_workspace_bind(ws, x, (void *)(uintptr_t)ones));
+    CHECK_OK(slivi_workspace_run(ws, &(slivi_run){.n = 1}));
     const double wanted1[12] = {7, 7, 0, 0, 0, 0, 7, 7, 1, 1, 1, 1};
     const double wanted2[12] = {7, 7, 7, 7, 7, 7, 7, 7, 1, 1, 7, 7};
     ck_assert_mem_eq(g1, wanted1, sizeof g1);
     ck_assert_mem_eq(g2, wanted2, sizeof g2);
-    slivi_interp_free(it);
+    slivi_workspace_free(ws);
+    slivi_plan_free(plan);
     slivi_weights_free(w2);
     close_stage(&s);
 }

@@ -1,6 +1,7 @@
 /* test_learner.c - optimisers, rates, norms, averages.
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
+#include "slivi/pool.h"
 #include "slivi/status.h"
 #include "test_learn.h"
 
@@ -467,6 +468,84 @@ START_TEST(test_grown)
 }
 END_TEST
 
+/* ---- many entries ------------------------------------------------------ */
+
+/* A vector that repeats the small one takes the same steps, to the bit, shared
+   with a pool or not; its norm is the small one's times the root of the number
+   of repetitions. */
+START_TEST(test_long_vector)
+{
+    enum { TIMES = 2000, STEPS = 3 };
+    const enum slivi_precision precision = _i & 1 ? SLIVI_F32 : SLIVI_F64;
+    const size_t size = precision == SLIVI_F32 ? sizeof(float) : sizeof(double);
+    slivi_learning how = learn_optimizer(_i / 4);
+    how.average = 0.9;
+    slivi_params *small = learn_params(precision);
+    slivi_params *large = slivi_params_create(precision);
+    slivi_params_add(large, "w", TIMES, LEARN_N, 1, 0);
+    slivi_learner *few = slivi_learner_create(small, &how);
+    slivi_learner *many = slivi_learner_create(large, &how);
+    slivi_pool *pool = _i & 2 ? slivi_pool_create(3) : NULL;
+    slivi_learner_set_pool(many, pool);
+    char *values = slivi_params_values(large);
+    for (size_t k = 0; k < TIMES; k++)
+        memcpy(values + k * LEARN_N * size, slivi_params_values(small),
+               LEARN_N * size);
+    for (size_t t = 0; t < STEPS; t++) {
+        char *g = slivi_learner_gradient(many);
+        double norm[2];
+        learn_fill(few, precision, t);
+        for (size_t k = 0; k < TIMES; k++)
+            memcpy(g + k * LEARN_N * size, slivi_learner_gradient(few),
+                   LEARN_N * size);
+        CHECK_OK(slivi_learner_step(few, &norm[0]));
+        CHECK_OK(slivi_learner_step(many, &norm[1]));
+        ck_assert_double_eq_tol(norm[1] / norm[0], sqrt(TIMES), 1e-10);
+    }
+    size_t wrong = 0;
+    for (size_t k = 0; k < TIMES; k++) {
+        const size_t at = k * LEARN_N * size;
+        wrong += memcmp(values + at, slivi_params_values(small), LEARN_N * size)
+                 || memcmp((const char *)slivi_learner_average(many) + at,
+                           slivi_learner_average(few), LEARN_N * size);
+    }
+    ck_assert_uint_eq(wrong, 0);
+    slivi_learner_free(few);
+    slivi_learner_free(many);
+    slivi_params_free(small);
+    slivi_params_free(large);
+    slivi_pool_free(pool);
+}
+END_TEST
+
+/* The sum of squares does not depend on who makes its parts. */
+START_TEST(test_pool_keeps_norm)
+{
+    enum { N = 100001 };
+    slivi_learning how = learn_options_of("momentum");
+    slivi_params *p = slivi_params_create(SLIVI_F32);
+    slivi_params_add(p, "w", 1, N, 1, 0);
+    slivi_learner *l = slivi_learner_create(p, &how);
+    slivi_pool *pool = slivi_pool_create(2);
+    float *g = slivi_learner_gradient(l);
+    double norm[2], sum = 0;
+    for (size_t i = 0; i < N; i++) {
+        g[i] = (float)learn_slope(i, 0);
+        sum += (double)g[i] * (double)g[i];
+    }
+    CHECK_OK(slivi_learner_step(l, &norm[0]));
+    slivi_learner_set_pool(l, pool);
+    CHECK_OK(slivi_learner_step(l, &norm[1]));
+    ck_assert_double_eq(norm[0], norm[1]);
+    ck_assert_double_eq_tol(norm[0] / sqrt(sum), 1, 1e-13);
+    g[N - 1] = NAN;
+    CHECK_FAILS(slivi_learner_step(l, NULL), SLIVI_ENONFINITE, "gradient of w");
+    slivi_learner_free(l);
+    slivi_params_free(p);
+    slivi_pool_free(pool);
+}
+END_TEST
+
 TCase *learn_learner(void)
 {
     TCase *c = tcase_create("learner");
@@ -481,5 +560,7 @@ TCase *learn_learner(void)
     tcase_add_loop_test(c, test_average, 0, 4);
     tcase_add_loop_test(c, test_nonfinite, 0, 8);
     tcase_add_test(c, test_grown);
+    tcase_add_loop_test(c, test_long_vector, 0, 4 * LEARN_OPTIMIZERS);
+    tcase_add_test(c, test_pool_keeps_norm);
     return c;
 }

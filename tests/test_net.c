@@ -170,18 +170,21 @@ static double *eval(world *o, slivi_node y, double *gradient)
     ck_assert_uint_lt(count, 32);
     if (gradient)
         slivi_weights_gradients(o->w, out + 1);
-    slivi_interp *it = slivi_interp_create(o->t.g, 1 + count, out, o->t.n,
-                                           NULL);
-    ck_assert_msg(it != NULL, "%s", slivi_errmsg());
+    slivi_plan *plan = slivi_plan_create(o->t.g, 1 + count, out, o->t.n);
+    ck_assert_msg(plan != NULL, "%s", slivi_errmsg());
+    slivi_workspace *ws = slivi_workspace_create(plan, o->t.pool);
+    ck_assert_msg(ws != NULL, "%s", slivi_errmsg());
     double *value = calloc(testing_entries(&o->t, y), sizeof *value);
     ck_assert_ptr_nonnull(value);
     for (size_t i = 0; i < o->t.count; i++)
-        CHECK_OK(slivi_interp_bind(it, o->t.leaf[i].node, o->t.leaf[i].value));
-    CHECK_OK(slivi_weights_bind(o->w, it, slivi_params_const_values(o->p),
+        CHECK_OK(
+            slivi_workspace_bind(ws, o->t.leaf[i].node, o->t.leaf[i].value));
+    CHECK_OK(slivi_weights_bind(o->w, ws, slivi_params_const_values(o->p),
                                 gradient));
-    CHECK_OK(slivi_interp_bind(it, out[0], value));
-    CHECK_OK(slivi_interp_run(it, &o->t.run));
-    slivi_interp_free(it);
+    CHECK_OK(slivi_workspace_bind(ws, out[0], value));
+    CHECK_OK(slivi_workspace_run(ws, &o->t.run));
+    slivi_workspace_free(ws);
+    slivi_plan_free(plan);
     return value;
 }
 
@@ -317,21 +320,23 @@ START_TEST(test_single)
     slivi_params_get(o.p, v);
     slivi_params_set(s.p, v);
     slivi_node out = slivi_net_apply(s.net, s.w, s.x);
-    slivi_interp *it = slivi_interp_create(s.t.g, 1, &out, 5, NULL);
+    slivi_plan *plan = slivi_plan_create(s.t.g, 1, &out, 5);
+    slivi_workspace *ws = slivi_workspace_create(plan, NULL);
     for (size_t k = 0; k < 2; k++) {
         for (size_t i = 0; i < s.t.leaf[k].count; i++)
             x[k][i] = (float)s.t.leaf[k].value[i];
-        CHECK_OK(slivi_interp_bind(it, s.x[k], x[k]));
+        CHECK_OK(slivi_workspace_bind(ws, s.x[k], x[k]));
     }
-    CHECK_OK(slivi_weights_bind(s.w, it, slivi_params_values(s.p), NULL));
-    CHECK_OK(slivi_interp_bind(it, out, y));
-    CHECK_OK(slivi_interp_run(it, &s.t.run));
+    CHECK_OK(slivi_weights_bind(s.w, ws, slivi_params_values(s.p), NULL));
+    CHECK_OK(slivi_workspace_bind(ws, out, y));
+    CHECK_OK(slivi_workspace_run(ws, &s.t.run));
     double *wanted = eval(&o, slivi_net_apply(o.net, o.w, o.x), NULL);
     for (size_t i = 0; i < 15; i++)
         ck_assert_double_le(fabs((double)y[i] - wanted[i]), 1e-5);
     free(wanted);
     free(v);
-    slivi_interp_free(it);
+    slivi_workspace_free(ws);
+    slivi_plan_free(plan);
     close_world(&o);
     close_world(&s);
 }

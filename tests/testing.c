@@ -93,38 +93,91 @@ static void *as_float(size_t n, const double *x)
     return y;
 }
 
-double *testing_eval(testing *t, slivi_node x)
+/* Memory of the leaves in the graph's precision; the caller frees the floats. */
+static void load_leaves(const testing *t, void *memory[TESTING_LEAVES],
+                        void *floats[TESTING_LEAVES])
 {
     const int single = slivi_graph_precision(t->g) == SLIVI_F32;
-    void *memory[TESTING_LEAVES] = {0};
-    slivi_node out = slivi_variable(t->g, x); /* x may be an input */
-    slivi_interp *it = slivi_interp_create(t->g, 1, &out, t->n, t->pool);
-    ck_assert_msg(it != NULL, "%s", slivi_errmsg());
-    size_t count = testing_entries(t, x);
-    double *y = calloc(count, sizeof *y);
-    ck_assert_ptr_nonnull(y);
     for (size_t i = 0; i < t->count; i++) {
         const testing_leaf *leaf = &t->leaf[i];
-        if (single && leaf->value)
-            memory[i] = as_float(leaf->count, leaf->value);
-        ck_assert_int_eq(slivi_interp_bind(it, leaf->node,
-                                           leaf->index ? (void *)leaf->index
-                                           : single    ? memory[i]
-                                                       : (void *)leaf->value),
-                         0);
+        floats[i] = single && leaf->value ? as_float(leaf->count, leaf->value)
+                                          : NULL;
+        memory[i] = leaf->index ? (void *)leaf->index
+                    : floats[i] ? floats[i]
+                                : (void *)leaf->value;
     }
-    ck_assert_int_eq(slivi_interp_bind(it, out, y), 0);
-    int status = slivi_interp_run(it, &t->run);
-    ck_assert_msg(!status, "%s", slivi_errmsg());
-    if (single) /* the last first: the floats lie in the same memory */
-        for (size_t i = count; i-- > 0;) {
-            float f;
-            memcpy(&f, (char *)y + i * sizeof f, sizeof f);
-            y[i] = (double)f;
-        }
-    slivi_interp_free(it);
+}
+
+static void plain(testing *t, slivi_node out, void *const *memory, void *y)
+{
+    slivi_interp *it = slivi_interp_create(t->g, 1, &out, t->n, t->pool);
+    ck_assert_msg(it != NULL, "%s", slivi_errmsg());
     for (size_t i = 0; i < t->count; i++)
-        free(memory[i]);
+        ck_assert_int_eq(slivi_interp_bind(it, t->leaf[i].node, memory[i]), 0);
+    ck_assert_int_eq(slivi_interp_bind(it, out, y), 0);
+    ck_assert_msg(!slivi_interp_run(it, &t->run), "%s", slivi_errmsg());
+    slivi_interp_free(it);
+}
+
+static void planned(testing *t, slivi_node out, void *const *memory, void *y)
+{
+    slivi_plan *p = slivi_plan_create(t->g, 1, &out, t->n);
+    ck_assert_msg(p != NULL, "%s", slivi_errmsg());
+    slivi_workspace *ws = slivi_workspace_create(p, t->pool);
+    ck_assert_msg(ws != NULL, "%s", slivi_errmsg());
+    for (size_t i = 0; i < t->count; i++)
+        ck_assert_int_eq(slivi_workspace_bind(ws, t->leaf[i].node, memory[i]),
+                         0);
+    ck_assert_int_eq(slivi_workspace_bind(ws, out, y), 0);
+    ck_assert_msg(!slivi_workspace_run(ws, &t->run), "%s", slivi_errmsg());
+    slivi_workspace_free(ws);
+    slivi_plan_free(p);
+}
+
+/* Both executors agree to rounding. */
+static void compare(const testing *t, size_t count, const double *a,
+                    const double *b)
+{
+    const int single = slivi_graph_precision(t->g) == SLIVI_F32;
+    const double eps = single ? 0x1p-23 : 0x1p-52;
+    const double most = testing_most(count, a);
+    for (size_t i = 0; i < count; i++)
+        if (isnan(a[i]) || isinf(a[i]))
+            ck_assert_msg(a[i] == b[i] || (isnan(a[i]) && isnan(b[i])),
+                          "entry %zu: plain %g, planned %g", i, a[i], b[i]);
+        else
+            ck_assert_msg(!(isfinite(most)
+                            && !(fabs(a[i] - b[i]) <= 500 * eps * (1 + most))),
+                          "entry %zu: plain %.17g, planned %.17g", i, a[i],
+                          b[i]);
+}
+
+static void widen(const testing *t, size_t count, double *y)
+{
+    if (slivi_graph_precision(t->g) == SLIVI_F64)
+        return;
+    for (size_t i = count; i-- > 0;) { /* the floats lie in the same memory */
+        float f;
+        memcpy(&f, (char *)y + i * sizeof f, sizeof f);
+        y[i] = (double)f;
+    }
+}
+
+double *testing_eval(testing *t, slivi_node x)
+{
+    void *memory[TESTING_LEAVES] = {0}, *floats[TESTING_LEAVES] = {0};
+    slivi_node out = slivi_variable(t->g, x); /* x may be an input */
+    const size_t count = testing_entries(t, x);
+    double *y = calloc(2 * count, sizeof *y), *z = y + count;
+    ck_assert_ptr_nonnull(y);
+    load_leaves(t, memory, floats);
+    plain(t, out, memory, y);
+    planned(t, out, memory, z);
+    widen(t, count, y);
+    widen(t, count, z);
+    compare(t, count, y, z);
+    for (size_t i = 0; i < t->count; i++)
+        free(floats[i]);
     return y;
 }
 

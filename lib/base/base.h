@@ -50,6 +50,13 @@ void *slivi__grow(void *block, size_t old, size_t count, size_t size);
 void slivi__free(void *block); /* NULL is fine */
 char *slivi__strdup(const char *text);
 
+/* As slivi_pool_run; tasks are told which of the pool's threads runs them:
+   0 (the caller) <= worker < slivi_pool_threads(pool).  No two tasks of a run
+   have the same one at the same time. */
+int slivi__pool_share(slivi_pool *pool, size_t count,
+                      int (*task)(size_t i, size_t worker, void *ctx),
+                      void *ctx);
+
 /* BLAS is serial between enter and leave (counted, thread-safe). */
 int slivi__blas_enter(void);
 void slivi__blas_leave(void);

@@ -17,9 +17,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* One slivi_pool_run; it lives on the caller's stack. */
+/* One run; it lives on the caller's stack. */
 struct job {
-    int (*task)(size_t i, void *ctx);
+    int (*task)(size_t i, size_t worker, void *ctx);
     void *ctx;
     size_t count;
     atomic_size_t next; /* the first task that nobody has taken */
@@ -33,15 +33,28 @@ struct job {
 struct slivi_pool {
     pthread_mutex_t turn; /* held by the caller of a run */
     pthread_mutex_t lock;
-    pthread_cond_t wake; /* there is a job, or the pool stops */
-    pthread_cond_t idle; /* no worker is inside the job any more */
-    struct job *job;     /* the open job, or NULL */
-    size_t runs;         /* number of jobs so far: a worker joins each once */
-    size_t inside;       /* workers in the job */
-    int stop;
+    pthread_cond_t wake;  /* there is a job, or the pool stops */
+    pthread_cond_t idle;  /* no worker is inside the job any more */
+    struct job *job;      /* the open job, or NULL */
+    atomic_size_t runs;   /* number of jobs so far: a worker joins each once */
+    atomic_size_t inside; /* workers in the job */
+    atomic_int stop;
+    size_t born;    /* workers that have begun */
+    int spins;      /* looks at what is awaited before sleep */
     size_t workers; /* threads started, without the caller */
     pthread_t thread[];
 };
+
+/* About 20 microseconds: the phases of a training step follow one another
+   faster than a sleeper wakes up. */
+enum { SPINS = 1000 };
+
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+}
 
 static void note_failure(struct job *job, size_t i, int status, size_t before)
 {
@@ -55,7 +68,7 @@ static void note_failure(struct job *job, size_t i, int status, size_t before)
 }
 
 /* Take tasks until none is left. */
-static void work(slivi_pool *pool, struct job *job)
+static void work(slivi_pool *pool, struct job *job, size_t worker)
 {
     for (;;) {
         const size_t i = atomic_fetch_add(&job->next, 1);
@@ -64,7 +77,7 @@ static void work(slivi_pool *pool, struct job *job)
 
         if (i >= job->count)
             return;
-        status = job->task(i, job->ctx);
+        status = job->task(i, worker, job->ctx);
         if (status == 0)
             continue;
         if (pool != NULL)
@@ -75,27 +88,38 @@ static void work(slivi_pool *pool, struct job *job)
     }
 }
 
+/* The next job that has not been seen, or NULL when the pool stops; the lock is
+   held on return. */
+static struct job *await_job(slivi_pool *pool, size_t seen)
+{
+    for (int i = 0; i < pool->spins && atomic_load(&pool->runs) == seen
+                    && !atomic_load(&pool->stop);
+         i++)
+        relax();
+    pthread_mutex_lock(&pool->lock);
+    while (!pool->stop && (pool->job == NULL || pool->runs == seen))
+        pthread_cond_wait(&pool->wake, &pool->lock);
+    return pool->stop ? NULL : pool->job;
+}
+
 static void *worker(void *arg)
 {
     slivi_pool *pool = arg;
-    size_t seen = 0;
+    struct job *job;
+    size_t seen = 0, number;
 
     pthread_mutex_lock(&pool->lock);
-    for (;;) {
-        struct job *job;
-
-        while (!pool->stop && (pool->job == NULL || pool->runs == seen))
-            pthread_cond_wait(&pool->wake, &pool->lock);
-        if (pool->stop)
-            break;
+    number = ++pool->born;
+    pthread_mutex_unlock(&pool->lock);
+    while ((job = await_job(pool, seen)) != NULL) {
         seen = pool->runs;
-        job = pool->job;
         pool->inside++;
         pthread_mutex_unlock(&pool->lock);
-        work(pool, job);
+        work(pool, job, number);
         pthread_mutex_lock(&pool->lock);
         if (--pool->inside == 0)
             pthread_cond_signal(&pool->idle);
+        pthread_mutex_unlock(&pool->lock);
     }
     pthread_mutex_unlock(&pool->lock);
     return NULL;
@@ -112,18 +136,23 @@ static void run_shared(slivi_pool *pool, struct job *job)
     pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->lock);
 
-    work(pool, job);
+    work(pool, job, 0);
 
     pthread_mutex_lock(&pool->lock);
     pool->job = NULL;
+    pthread_mutex_unlock(&pool->lock);
+    for (int i = 0; i < pool->spins && atomic_load(&pool->inside) != 0; i++)
+        relax();
+    pthread_mutex_lock(&pool->lock);
     while (pool->inside != 0)
         pthread_cond_wait(&pool->idle, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
     pthread_mutex_unlock(&pool->turn);
 }
 
-int slivi_pool_run(slivi_pool *pool, size_t count,
-                   int (*task)(size_t i, void *ctx), void *ctx)
+int slivi__pool_share(slivi_pool *pool, size_t count,
+                      int (*task)(size_t i, size_t worker, void *ctx),
+                      void *ctx)
 {
     struct job job;
 
@@ -134,10 +163,32 @@ int slivi_pool_run(slivi_pool *pool, size_t count,
     job.status = 0;
     job.failed = 0;
     if (pool == NULL || pool->workers == 0 || count < 2)
-        work(NULL, &job);
+        work(NULL, &job, 0);
     else
         run_shared(pool, &job);
     return job.status != 0 ? slivi__fail(job.status, "%s", job.message) : 0;
+}
+
+/* A task that does not ask who runs it. */
+struct plain {
+    int (*task)(size_t i, void *ctx);
+    void *ctx;
+};
+
+static int run_plain(size_t i, size_t worker, void *ctx)
+{
+    const struct plain *p = ctx;
+
+    (void)worker;
+    return p->task(i, p->ctx);
+}
+
+int slivi_pool_run(slivi_pool *pool, size_t count,
+                   int (*task)(size_t i, void *ctx), void *ctx)
+{
+    struct plain p = {task, ctx};
+
+    return slivi__pool_share(pool, count, run_plain, &p);
 }
 
 static size_t processors(void)
@@ -215,6 +266,8 @@ slivi_pool *slivi_pool_create(size_t threads)
         slivi__free(pool);
         return NULL;
     }
+    /* waiting in a loop pays only where every thread has a processor */
+    pool->spins = threads <= processors() ? SPINS : 0;
     if (start_workers(pool, threads - 1) != 0) {
         slivi_pool_free(pool);
         return NULL;

@@ -112,6 +112,11 @@ const char *slivi__shape_text(ptrdiff_t rows, size_t cols, char *buffer)
     return buffer;
 }
 
+int slivi__reads(const slivi__op *op)
+{
+    return op->traits & SLIVI_OP_GIVEN ? 1 : op->arity;
+}
+
 size_t slivi__count_rows(ptrdiff_t rows, size_t n)
 {
     return rows < 0 ? (size_t)-rows * n : (size_t)rows;

@@ -69,7 +69,7 @@ static int select_nodes(slivi_interp *it, size_t count,
         if (it->where[id] < 0)
             continue;
         it->count++;
-        for (int k = 0; k < node->op->arity; k++)
+        for (int k = 0; k < slivi__reads(node->op); k++)
             it->where[node->in[k].id] = 0;
     }
     it->code = slivi__alloc(it->count, sizeof *it->code);
@@ -90,7 +90,7 @@ static void find_last_readers(slivi_interp *it)
 {
     for (size_t i = 0; i < it->count; i++) {
         const slivi__node *node = node_at(it, i);
-        for (int k = 0; k < node->op->arity; k++)
+        for (int k = 0; k < slivi__reads(node->op); k++)
             it->code[it->where[node->in[k].id]].last = (int)i;
     }
     for (size_t i = 0; i < it->output_count; i++)
@@ -134,7 +134,7 @@ static int place_buffers(slivi_interp *it)
                                node->op->name, node->cols);
         if (!(node->op->traits & SLIVI_OP_INPUT))
             it->code[i].buffer = take_buffer(it, entries * it->size);
-        for (int k = 0; k < node->op->arity; k++) { /* free what ends here */
+        for (int k = 0; k < slivi__reads(node->op); k++) { /* free what ends here */
             instruction *in = &it->code[it->where[node->in[k].id]];
             if (in->last == (int)i && in->buffer >= 0)
                 it->buffers[in->buffer].busy = 0;
@@ -156,7 +156,7 @@ static int place_scratch(slivi_interp *it)
         const slivi__node *node = node_at(it, i), *in[SLIVI_ARITY] = {0};
         if (!node->op->scratch)
             continue;
-        for (int k = 0; k < node->op->arity; k++)
+        for (int k = 0; k < slivi__reads(node->op); k++)
             in[k] = slivi__at(it->g, node->in[k]);
         size_t need = node->op->scratch(node, in, it->max_rows);
         most = need > most ? need : most;
@@ -294,7 +294,7 @@ static int run_node(slivi_interp *it, size_t i, const slivi_run *run)
         return 0;
     slivi__call c = {
         .node = node, .run = run, .pool = it->pool, .scratch = it->scratch};
-    for (int k = 0; k < node->op->arity; k++) {
+    for (int k = 0; k < slivi__reads(node->op); k++) {
         const slivi__node *in = slivi__at(it->g, node->in[k]);
         c.in[k] = memory_of(it, node->in[k]);
         c.in_rows[k] = slivi__count_rows(in->rows, run->n);

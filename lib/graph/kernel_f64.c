@@ -2,7 +2,7 @@
 #define REAL double
 #define NAME(x) slivi__##x##_f64
 #define M(x) x
-#define TANH tanh
+#define SPECIAL(x) slivi__f64_##x
 #define GEMM slivi__dgemm
 #define DRAW slivi_draw
 #include "graph/kernel.inc"

@@ -41,13 +41,14 @@ typedef struct slivi__call {
 } slivi__call;
 
 enum {
-    SLIVI_OP_UNIQUE = 1,  /* equal nodes are not shared */
-    SLIVI_OP_ROWWISE = 2, /* a kernel may compute some rows alone */
-    SLIVI_OP_JUMP = 4,    /* not continuous: its derivative misses a delta */
-    SLIVI_OP_CUT = 8,     /* derivative zero by definition */
-    SLIVI_OP_INPUT = 16,  /* memory is bound by the user */
-    SLIVI_OP_INDEX = 32,  /* entries are int32_t */
-    SLIVI_OP_INDEXED = 64 /* the second operand is such an index */
+    SLIVI_OP_UNIQUE = 1,   /* equal nodes are not shared */
+    SLIVI_OP_ROWWISE = 2,  /* a kernel may compute some rows alone */
+    SLIVI_OP_JUMP = 4,     /* not continuous: its derivative misses a delta */
+    SLIVI_OP_CUT = 8,      /* derivative zero by definition */
+    SLIVI_OP_INPUT = 16,   /* memory is bound by the user */
+    SLIVI_OP_INDEX = 32,   /* entries are int32_t */
+    SLIVI_OP_INDEXED = 64, /* the second operand is such an index */
+    SLIVI_OP_GIVEN = 128   /* the second operand serves derivatives alone */
 };
 
 typedef int slivi__kernel(const slivi__call *c);
@@ -67,6 +68,7 @@ struct slivi__op {
                           ptrdiff_t slices);
     slivi_node (*adjoint)(slivi_graph *g, slivi_node y, int k, slivi_node gy);
     slivi__kernel *kernel[2]; /* by precision */
+    int loop; /* 1 + enum slivi__loop_name where a plan may chain it; or 0 */
     /* Doubles of scratch for one call with n samples; NULL: none. */
     size_t (*scratch)(const slivi__node *y, const slivi__node *const *in,
                       size_t n);
@@ -91,6 +93,8 @@ slivi_node slivi__expand(slivi_graph *g, slivi_node x, ptrdiff_t rows,
                          size_t cols);
 slivi_node slivi__reduce(slivi_graph *g, slivi_node x, ptrdiff_t rows,
                          size_t cols);
+/* Operands that an executor reads. */
+int slivi__reads(const slivi__op *op);
 /* Entries at run time: rows with n samples. */
 size_t slivi__count_rows(ptrdiff_t rows, size_t n);
 
@@ -114,6 +118,7 @@ extern const slivi__op slivi__op_matmul, slivi__op_transpose, slivi__op_reshape,
     slivi__op_pad_rows, slivi__op_gather, slivi__op_scatter_add;
 extern const slivi__op slivi__op_spd_solve, slivi__op_spd_logdet;
 extern const slivi__op slivi__op_stop_gradient, slivi__op_variable,
-    slivi__op_external, slivi__op_external_value, slivi__op_external_grad;
+    slivi__op_given, slivi__op_external, slivi__op_external_value,
+    slivi__op_external_grad;
 
 #endif

@@ -23,5 +23,6 @@ const slivi__op *const slivi__ops[] = {
     &slivi__op_pad_columns, &slivi__op_pad_rows, &slivi__op_gather,
     &slivi__op_scatter_add, &slivi__op_spd_solve, &slivi__op_spd_logdet,
     /* steering */
-    &slivi__op_stop_gradient, &slivi__op_variable, &slivi__op_external,
-    &slivi__op_external_value, &slivi__op_external_grad, NULL};
+    &slivi__op_stop_gradient, &slivi__op_variable, &slivi__op_given,
+    &slivi__op_external, &slivi__op_external_value, &slivi__op_external_grad,
+    NULL};

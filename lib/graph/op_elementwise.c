@@ -2,6 +2,7 @@
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #include "graph/kernel.h"
+#include "kernel/isa.h"
 
 #include <math.h>
 
@@ -137,6 +138,7 @@ static slivi_node div_adjoint(slivi_graph *g, slivi_node y, int k,
         .tangent = NAME##_tangent,                                             \
         .adjoint = NAME##_adjoint,                                             \
         .kernel = KERNEL(NAME),                                                \
+        .loop = 1 + SLIVI__LOOP_##NAME,                                        \
     };                                                                         \
     slivi_node slivi_##NAME(slivi_graph *g, slivi_node a, slivi_node b)        \
     {                                                                          \
@@ -317,6 +319,7 @@ static slivi_node elu2_slope(slivi_graph *g, slivi_node x, slivi_node y)
         .tangent = RULE##_tangent,                                             \
         .adjoint = RULE##_adjoint,                                             \
         .kernel = KERNEL(NAME),                                                \
+        .loop = 1 + SLIVI__LOOP_##NAME,                                        \
     };
 
 LINEAR(scale, scale)
@@ -330,6 +333,7 @@ LINEAR(shift, same)
         .shape = shape_same,                                                   \
         .slope = NAME##_slope,                                                 \
         .kernel = KERNEL(NAME),                                                \
+        .loop = 1 + SLIVI__LOOP_##NAME,                                        \
     };
 
 UNARY(exp, 0)
@@ -359,6 +363,7 @@ UNARY(elu2, SLIVI_OP_JUMP)
         .tangent = zero_tangent,                                               \
         .adjoint = zero_adjoint,                                               \
         .kernel = KERNEL(NAME),                                                \
+        .loop = 1 + SLIVI__LOOP_##NAME,                                        \
     };
 
 STAIR(step)

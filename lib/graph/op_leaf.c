@@ -149,6 +149,50 @@ slivi_node slivi_variable(slivi_graph *g, slivi_node x)
     return slivi__make(g, &slivi__op_variable, x, null, NULL);
 }
 
+/* given(value, y): as y, but for its value. */
+
+static int shape_given(const slivi_graph *g, slivi__node *y)
+{
+    const slivi__node *v = slivi__at(g, y->in[0]), *x = slivi__at(g, y->in[1]);
+    char sv[48], sx[48];
+    y->rows = x->rows;
+    y->cols = x->cols;
+    if (v->rows == x->rows && v->cols == x->cols)
+        return 0;
+    return slivi__fail(SLIVI_ESHAPE, "given: %s for %s",
+                       slivi__shape_text(v->rows, v->cols, sv),
+                       slivi__shape_text(x->rows, x->cols, sx));
+}
+
+static slivi_node given_tangent(slivi_graph *g, slivi_node y,
+                                const slivi_node *dx, ptrdiff_t slices)
+{
+    (void)g, (void)y, (void)slices;
+    return dx[1];
+}
+
+static slivi_node given_adjoint(slivi_graph *g, slivi_node y, int k,
+                                slivi_node gy)
+{
+    (void)g, (void)y;
+    return k ? gy : null;
+}
+
+const slivi__op slivi__op_given = {
+    .name = "given",
+    .arity = 2,
+    .traits = SLIVI_OP_GIVEN | SLIVI_OP_ROWWISE,
+    .shape = shape_given,
+    .tangent = given_tangent,
+    .adjoint = given_adjoint,
+    .kernel = KERNEL(copy),
+};
+
+slivi_node slivi_given(slivi_graph *g, slivi_node y, slivi_node value)
+{
+    return slivi__make(g, &slivi__op_given, value, y, NULL);
+}
+
 /* ---- a user's function ------------------------------------------------ */
 
 /* external(x) = [f(x), grad f(x)], n x (1 + d): one call of the user's

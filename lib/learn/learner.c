@@ -7,13 +7,20 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY = 320 /* room for the name of a tensor */ };
+enum {
+    KEY = 320,    /* room for the name of a tensor */
+    CHUNK = 16384 /* entries that a task of a step takes */
+};
 
 struct slivi_learner {
     slivi_params *p;
     slivi_learning how;
     const slivi__optimizer *optimizer;
-    size_t n, bytes; /* entries of the parameters; their bytes */
+    const slivi__kernels *kernels;
+    slivi_pool *pool; /* not l's own; NULL: none */
+    size_t n, bytes;  /* entries of the parameters; their bytes */
+    size_t chunks;
+    double *squares; /* of each chunk, while the norm is taken */
     void *gradient;
     void *state[SLIVI__STATES]; /* NULL where not kept */
     void *average;              /* NULL where not kept */
@@ -47,7 +54,8 @@ static int check_options(const slivi_learning *how)
 
 static int allocate(slivi_learner *l)
 {
-    if (!(l->gradient = slivi__alloc(l->bytes, 1)))
+    if (!(l->gradient = slivi__alloc(l->bytes, 1))
+        || !(l->squares = slivi__alloc(l->chunks, sizeof *l->squares)))
         return SLIVI_ENOMEM;
     for (size_t k = 0; k < SLIVI__STATES; k++)
         if (slivi__optimizer_keeps(l->optimizer, k, &l->how)
@@ -70,7 +78,9 @@ slivi_learner *slivi_learner_create(slivi_params *p, const slivi_learning *how)
     l->p = p;
     l->how = *how;
     l->optimizer = slivi__optimizer_find(how->optimizer);
+    l->kernels = slivi__isa_best()->kernels[slivi_params_precision(p)];
     l->n = slivi_params_size(p);
+    l->chunks = (l->n - 1) / CHUNK + 1;
     l->bytes = l->n * slivi__precision_size(slivi_params_precision(p));
     l->rate = how->rate;
     if (!allocate(l))
@@ -86,6 +96,7 @@ void slivi_learner_free(slivi_learner *l)
     for (size_t k = 0; k < SLIVI__STATES; k++)
         slivi__free(l->state[k]);
     slivi__free(l->average);
+    slivi__free(l->squares);
     slivi__free(l->gradient);
     slivi__free(l);
 }
@@ -117,6 +128,11 @@ void slivi_learner_restart(slivi_learner *l)
     l->origin = l->steps;
 }
 
+void slivi_learner_set_pool(slivi_learner *l, slivi_pool *pool)
+{
+    l->pool = pool;
+}
+
 /* ---- a step ----------------------------------------------------------- */
 
 static int is_single(const slivi_learner *l)
@@ -130,10 +146,46 @@ static double entry(const slivi_learner *l, size_t i)
                         : ((const double *)l->gradient)[i];
 }
 
-static double sum_squares(const slivi_learner *l, double c)
+/* A pass over all entries, chunk by chunk: each is one task of the pool, and
+   the chunks do not depend on who takes them. */
+struct pass {
+    slivi_learner *l;
+    double c;               /* of the squares */
+    const slivi__update *u; /* of all entries */
+    double keep;            /* decay of the averages in this step */
+};
+
+static size_t chunk_entries(const slivi_learner *l, size_t i)
 {
-    return is_single(l) ? slivi__sum_squares_f32(l->gradient, l->n, c)
-                        : slivi__sum_squares_f64(l->gradient, l->n, c);
+    const size_t left = l->n - i * CHUNK;
+    return left < CHUNK ? left : CHUNK;
+}
+
+/* Where chunk i of a vector begins. */
+static void *chunk(const slivi_learner *l, const void *vector, size_t i)
+{
+    const size_t size = slivi__precision_size(slivi_params_precision(l->p));
+    return (char *)(uintptr_t)vector + i * CHUNK * size;
+}
+
+static int square_chunk(size_t i, void *ctx)
+{
+    const struct pass *pass = ctx;
+    slivi_learner *l = pass->l;
+    l->squares[i] = l->kernels->sum_squares(chunk(l, l->gradient, i),
+                                            chunk_entries(l, i), pass->c);
+    return 0;
+}
+
+/* Sum of (c g_i)^2 in double, in an order that n alone fixes. */
+static double sum_squares(slivi_learner *l, double c)
+{
+    struct pass pass = {.l = l, .c = c};
+    double sum = 0;
+    slivi_pool_run(l->pool, l->chunks, square_chunk, &pass);
+    for (size_t i = 0; i < l->chunks; i++)
+        sum += l->squares[i];
+    return sum;
 }
 
 static int name_nonfinite(const slivi_learner *l, size_t i)
@@ -149,7 +201,7 @@ static int name_nonfinite(const slivi_learner *l, size_t i)
 }
 
 /* The norm, and with it the check that every entry is finite. */
-static int measure(const slivi_learner *l, double *norm)
+static int measure(slivi_learner *l, double *norm)
 {
     double most = 0, sum = sum_squares(l, 1);
     *norm = sqrt(sum);
@@ -165,49 +217,68 @@ static int measure(const slivi_learner *l, double *norm)
     return 0;
 }
 
-static void update_average(slivi_learner *l)
+/* The averages follow at once, while the chunk is in the cache; they begin at
+   the first parameters. */
+static int update_chunk(size_t i, void *ctx)
 {
-    const void *values = slivi_params_const_values(l->p);
+    const struct pass *pass = ctx;
+    const slivi_learner *l = pass->l;
+    slivi__update u = *pass->u;
+    u.n = chunk_entries(l, i);
+    u.gradient = chunk(l, u.gradient, i);
+    u.values = chunk(l, u.values, i);
+    for (size_t k = 0; k < SLIVI__STATES; k++)
+        u.state[k] = l->state[k] ? chunk(l, l->state[k], i) : NULL;
+    if (l->average && !l->steps)
+        memcpy(chunk(l, l->average, i), u.values, u.n * (l->bytes / l->n));
+    l->optimizer->update(l->kernels, &u);
+    if (l->average)
+        l->kernels->average(chunk(l, l->average, i), u.values, u.n, pass->keep);
+    return 0;
+}
+
+static void update(slivi_learner *l, double rate, double scale)
+{
+    const slivi_learning *how = &l->how;
     const double t = (double)l->steps, rise = (1 + t) / (10 + t);
-    const double b = l->how.average < rise ? l->how.average : rise;
-    if (is_single(l))
-        slivi__average_f32(l->average, values, l->n, b);
-    else
-        slivi__average_f64(l->average, values, l->n, b);
+    const slivi__update u = {.rate = rate,
+                             .scale = scale,
+                             .momentum = how->momentum,
+                             .alpha = how->alpha,
+                             .beta1 = how->beta1,
+                             .beta2 = how->beta2,
+                             .epsilon = how->epsilon,
+                             .power1 = pow(how->beta1, t + 1),
+                             .power2 = pow(how->beta2, t + 1),
+                             .gradient = l->gradient,
+                             .values = slivi_params_values(l->p)};
+    struct pass pass = {
+        .l = l, .u = &u, .keep = how->average < rise ? how->average : rise};
+    slivi_pool_run(l->pool, l->chunks, update_chunk, &pass);
 }
 
 int slivi_learner_step(slivi_learner *l, double *norm)
 {
-    double size;
-    slivi__update u = {.how = &l->how,
-                       .n = l->n,
-                       .t = (size_t)l->steps,
-                       .scale = 1,
-                       .gradient = l->gradient,
-                       .values = slivi_params_values(l->p)};
+    const size_t t = (size_t)l->steps;
+    double size, scale = 1;
     if (slivi_params_size(l->p) != l->n)
         return slivi__fail(SLIVI_ESHAPE,
                            "learner: the parameters have grown from %zu "
                            "entries to %zu",
                            l->n, slivi_params_size(l->p));
-    u.rate = l->rate * slivi_schedule_factor(&l->how, u.t - (size_t)l->origin);
-    if (!isfinite(u.rate))
+    const double rate = l->rate
+                        * slivi_schedule_factor(&l->how, t - (size_t)l->origin);
+    if (!isfinite(rate))
         return slivi__fail(SLIVI_ENONFINITE,
-                           "learner: the rate is not finite (step %zu)", u.t);
+                           "learner: the rate is not finite (step %zu)", t);
     int status = measure(l, &size);
     if (status)
         return status;
     if (l->how.clip > 0 && size > l->how.clip)
-        u.scale = l->how.clip / size;
+        scale = l->how.clip / size;
     if (norm)
         *norm = size;
-    for (size_t k = 0; k < SLIVI__STATES; k++)
-        u.state[k] = l->state[k];
-    if (l->average && !l->steps) /* averages begin at the first parameters */
-        memcpy(l->average, u.values, l->bytes);
-    l->optimizer->loop[slivi_params_precision(l->p)](&u);
-    if (l->average)
-        update_average(l);
+    update(l, rate, scale);
     l->steps++;
     return 0;
 }

@@ -125,11 +125,14 @@ static int check_inputs(const slivi_net *net, slivi_graph *g,
     return 1;
 }
 
-/* Rows of the first layer's weights that belong to input k. */
-static slivi_node input_weights(const slivi_net *net, slivi_weights *w,
-                                size_t k)
+slivi_node slivi_net_input_weights(const slivi_net *net, slivi_weights *w,
+                                   size_t k)
 {
     size_t first = 0;
+    if (k >= net->inputs.count)
+        return slivi__refuse(slivi_weights_graph(w), SLIVI_EINVAL,
+                             "net %.64s: input %zu of %zu", net->name, k,
+                             net->inputs.count);
     for (size_t i = 0; i < k; i++)
         first += net->inputs.at[i];
     return slivi_weights_rows(w, net->w[0], first, net->inputs.at[k]);
@@ -140,11 +143,14 @@ static slivi_node affine(const slivi_net *net, slivi_weights *w, size_t layer,
                          const slivi_node *x)
 {
     slivi_graph *g = slivi_weights_graph(w);
-    slivi_node a = slivi_matmul(g, x[0],
-                                layer ? slivi_weights_view(w, net->w[layer])
-                                      : input_weights(net, w, 0));
-    for (size_t i = 1; !layer && i < net->inputs.count; i++)
-        a = slivi_add(g, a, slivi_matmul(g, x[i], input_weights(net, w, i)));
+    slivi_node a = slivi__weights_product(
+        w, x[0],
+        layer ? slivi_weights_view(w, net->w[layer])
+              : slivi_net_input_weights(net, w, 0));
+    for (size_t i = 1; !layer && i < net->inputs.count; i++) {
+        slivi_node wi = slivi_net_input_weights(net, w, i);
+        a = slivi_add(g, a, slivi__weights_product(w, x[i], wi));
+    }
     return slivi_add(g, a, slivi_weights_view(w, net->b[layer]));
 }
 
@@ -199,7 +205,7 @@ slivi_node slivi_net_trace(const slivi_net *net, slivi_weights *w,
     slivi_node h1 = net->activation->apply(g, a1);
     slivi_node a2 = affine(net, w, 1, &h1);
     slivi_node h2 = net->activation->apply(g, a2);
-    slivi_node w1 = input_weights(net, w, k);
+    slivi_node w1 = slivi_net_input_weights(net, w, k);
     slivi_node w2 = slivi_weights_view(w, net->w[1]);
     slivi_node w3 = slivi_weights_view(w, net->w[2]);
     slivi_node m = slivi_mul(g, w2, slivi_matmul_t(g, w1, 1, w3, 1));

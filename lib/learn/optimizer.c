@@ -6,18 +6,28 @@
 #include <math.h>
 #include <string.h>
 
-#define LOOP(name)                                                             \
-    {                                                                          \
-        slivi__##name##_f32, slivi__##name##_f64                               \
-    }
+static void momentum(const slivi__kernels *k, const slivi__update *u)
+{
+    k->momentum(u);
+}
+
+static void rmsprop(const slivi__kernels *k, const slivi__update *u)
+{
+    k->rmsprop(u);
+}
+
+static void adam(const slivi__kernels *k, const slivi__update *u)
+{
+    k->adam(u);
+}
 
 static const slivi__optimizer optimizers[] = {
-    {.name = "momentum", .state = {"momentum"}, .loop = LOOP(momentum)},
+    {.name = "momentum", .state = {"momentum"}, .update = momentum},
     {.name = "rmsprop",
      .state = {"square", "momentum"},
      .needs = {0, 1},
-     .loop = LOOP(rmsprop)},
-    {.name = "adam", .state = {"m", "v"}, .loop = LOOP(adam)},
+     .update = rmsprop},
+    {.name = "adam", .state = {"m", "v"}, .update = adam},
 };
 
 const char *const slivi_optimizer_names[] = {"momentum", "rmsprop", "adam",

@@ -14,4 +14,8 @@ size_t slivi__precision_size(enum slivi_precision precision);
 /* Takes back all views but the first `count`. */
 void slivi__params_cut(slivi_params *p, size_t count);
 
+/* x times a node of w, or what was given for it. */
+slivi_node slivi__weights_product(slivi_weights *w, slivi_node x,
+                                  slivi_node rows);
+
 #endif

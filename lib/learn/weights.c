@@ -11,12 +11,19 @@ typedef struct part {
     slivi_node node, gradient;
 } part;
 
+/* A product, and the node to be used for it. */
+typedef struct given {
+    slivi_node product, instead;
+} given;
+
 struct slivi_weights {
     slivi_graph *g;
     const slivi_params *p;
     part *parts;
     size_t count, room;
     size_t differentiated; /* parts that have a gradient */
+    given *given;
+    size_t given_count;
 };
 
 slivi_weights *slivi_weights_create(slivi_graph *g, const slivi_params *p)
@@ -39,6 +46,7 @@ void slivi_weights_free(slivi_weights *w)
 {
     if (!w)
         return;
+    slivi__free(w->given);
     slivi__free(w->parts);
     slivi__free(w);
 }
@@ -106,6 +114,32 @@ slivi_node slivi_weights_view(slivi_weights *w, size_t view)
                               good ? slivi_params_view(w->p, view)->rows : 0);
 }
 
+/* ---- products that are known already ---------------------------------- */
+
+int slivi_weights_give(slivi_weights *w, slivi_node product, slivi_node value)
+{
+    slivi_node instead = slivi_given(w->g, product, value);
+    given *more = slivi__is_null(instead)
+                      ? NULL
+                      : slivi__grow(w->given, w->given_count,
+                                    w->given_count + 1, sizeof *more);
+    if (!more)
+        return slivi__status();
+    more[w->given_count++] = (given){product, instead};
+    w->given = more;
+    return 0;
+}
+
+slivi_node slivi__weights_product(slivi_weights *w, slivi_node x,
+                                  slivi_node rows)
+{
+    slivi_node y = slivi_matmul(w->g, x, rows);
+    for (size_t i = 0; i < w->given_count; i++)
+        if (w->given[i].product.id == y.id)
+            return w->given[i].instead;
+    return y;
+}
+
 /* ---- gradients -------------------------------------------------------- */
 
 /* Equal nodes are shared, but memory is bound to a node: a gradient that is
@@ -169,19 +203,19 @@ static size_t first_byte(const slivi_weights *w, const part *q)
            * slivi__precision_size(slivi_params_precision(w->p));
 }
 
-int slivi_weights_bind(const slivi_weights *w, slivi_interp *it,
+int slivi_weights_bind(const slivi_weights *w, slivi_workspace *ws,
                        const void *values, void *gradient)
 {
     int status = 0;
     for (size_t i = 0; i < w->count && !status; i++) {
         /* inputs are only read */
         char *from = (char *)(uintptr_t)values;
-        status = slivi_interp_bind(it, w->parts[i].node,
-                                   from + first_byte(w, &w->parts[i]));
+        status = slivi_workspace_bind(ws, w->parts[i].node,
+                                      from + first_byte(w, &w->parts[i]));
     }
     for (size_t i = 0; gradient && i < w->differentiated && !status; i++)
-        status = slivi_interp_bind(it, w->parts[i].gradient,
-                                   (char *)gradient
-                                       + first_byte(w, &w->parts[i]));
+        status = slivi_workspace_bind(ws, w->parts[i].gradient,
+                                      (char *)gradient
+                                          + first_byte(w, &w->parts[i]));
     return status;
 }

@@ -25,7 +25,8 @@ typedef struct slivi__score_plan {
     slivi_node out;                       /* the loss, or the scores */
     size_t chunks;
     size_t outputs; /* gradients and out */
-    slivi_interp *it;
+    slivi_plan *plan;
+    slivi_workspace *ws;
     size_t rows; /* of the executor and the buffers */
     void *z_memory, *context_memory, *out_memory;
 } slivi__score_plan;

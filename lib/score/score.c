@@ -250,7 +250,10 @@ static int make_net(slivi_score *s)
         return slivi__status();
     slivi_params_init(s->params, s->opt.seed, 1);
     s->learner = slivi_learner_create(s->params, &s->learning);
-    return s->learner ? 0 : slivi__status();
+    if (!s->learner)
+        return slivi__status();
+    slivi_learner_set_pool(s->learner, s->pool);
+    return 0;
 }
 
 void slivi__score_unready(slivi_score *s)
@@ -364,28 +367,39 @@ int slivi__score_plan_build(const slivi_score *s, slivi__score_plan *p,
     return slivi_graph_status(p->g);
 }
 
-static slivi_interp *make_interp(const slivi_score *s, slivi__score_plan *p,
-                                 size_t rows, void *gradient)
+/* p's plan and workspace for so many rows. */
+static int make_plan(const slivi_score *s, slivi__score_plan *p, size_t rows,
+                     void *gradient)
 {
     slivi_node *out = slivi__alloc(p->outputs + 1, sizeof *out);
-    slivi_interp *it = NULL;
     if (!out)
-        return NULL;
+        return SLIVI_ENOMEM;
     if (p->outputs)
         slivi_weights_gradients(p->w, out);
     out[p->outputs] = p->out;
-    it = slivi_interp_create(p->g, p->outputs + 1, out, rows, s->pool);
+    p->plan = slivi_plan_create(p->g, p->outputs + 1, out, rows);
+    p->ws = p->plan ? slivi_workspace_create(p->plan, s->pool) : NULL;
     slivi__free(out);
-    if (!it)
-        return NULL;
+    if (!p->ws)
+        return slivi__status();
     if (p->outputs)
-        slivi_weights_bind(p->w, it, slivi_params_const_values(s->params),
+        slivi_weights_bind(p->w, p->ws, slivi_params_const_values(s->params),
                            gradient);
     if (p->scale.id)
-        slivi_interp_bind(it, p->scale, s->scale_memory);
+        slivi_workspace_bind(p->ws, p->scale, s->scale_memory);
     if (p->whiten.id)
-        slivi_interp_bind(it, p->whiten, s->whiten_memory);
-    return it;
+        slivi_workspace_bind(p->ws, p->whiten, s->whiten_memory);
+    return 0;
+}
+
+/* What depends on the number of rows. */
+static void drop_room(slivi__score_plan *p)
+{
+    slivi_workspace_free(p->ws);
+    slivi_plan_free(p->plan);
+    slivi__free(p->z_memory);
+    slivi__free(p->context_memory);
+    slivi__free(p->out_memory);
 }
 
 int slivi__score_plan_room(const slivi_score *s, slivi__score_plan *p,
@@ -397,42 +411,38 @@ int slivi__score_plan_room(const slivi_score *s, slivi__score_plan *p,
     if (slivi__mul(rows, s->dim, &zs) || slivi__mul(rows, s->context, &cs))
         return SLIVI_EOVERFLOW;
     slivi__score_plan q = *p;
-    q.it = make_interp(s, p, rows, gradient);
+    q.plan = NULL;
+    q.ws = NULL;
+    int status = make_plan(s, &q, rows, gradient);
     q.z_memory = slivi__alloc(zs, s->entry);
     q.context_memory = slivi__alloc(cs, s->entry);
     q.out_memory = slivi__alloc(zs, s->entry);
     q.rows = rows;
-    int good = q.it && q.z_memory && q.context_memory && q.out_memory;
-    slivi__score_plan *drop = good ? p : &q; /* the old one, or what failed */
-    slivi_interp_free(drop->it);
-    slivi__free(drop->z_memory);
-    slivi__free(drop->context_memory);
-    slivi__free(drop->out_memory);
-    if (!good)
-        return slivi__status();
+    if (!status && !(q.z_memory && q.context_memory && q.out_memory))
+        status = SLIVI_ENOMEM;
+    drop_room(status ? &q : p); /* what failed, or the old one */
+    if (status)
+        return status;
     *p = q;
-    slivi_interp_bind(p->it, p->z, p->z_memory);
-    slivi_interp_bind(p->it, p->out, p->out_memory);
+    slivi_workspace_bind(p->ws, p->z, p->z_memory);
+    slivi_workspace_bind(p->ws, p->out, p->out_memory);
     if (s->context)
-        slivi_interp_bind(p->it, p->context, p->context_memory);
+        slivi_workspace_bind(p->ws, p->context, p->context_memory);
     return 0;
 }
 
 void slivi__score_bind(const slivi_score *s, slivi__score_plan *p)
 {
     if (!p->outputs) /* training's binding is for good */
-        slivi_weights_bind(p->w, p->it, slivi_learner_average(s->learner),
+        slivi_weights_bind(p->w, p->ws, slivi_learner_average(s->learner),
                            NULL);
 }
 
 void slivi__score_plan_clear(slivi__score_plan *p)
 {
-    slivi_interp_free(p->it);
+    drop_room(p);
     slivi_weights_free(p->w);
     slivi_graph_free(p->g);
-    slivi__free(p->z_memory);
-    slivi__free(p->context_memory);
-    slivi__free(p->out_memory);
     memset(p, 0, sizeof *p);
 }
 
@@ -503,7 +513,7 @@ static int eval_blocks(const slivi_score *s, const double *z, const double *ctx,
         if (s->context)
             slivi__score_load(s, p->context_memory, ctx + i * s->context,
                               block * s->context);
-        status = slivi_interp_run(p->it, &run);
+        status = slivi_workspace_run(p->ws, &run);
         if (!status)
             slivi__score_store(s, out + i * d, p->out_memory, block * d);
     }

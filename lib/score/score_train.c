@@ -127,7 +127,7 @@ static int run_loss(const slivi_score *s, slivi__score_plan *p, const double *z,
     for (size_t c = 0; c < p->chunks && !status; c++) {
         run.chunk = c;
         run.accumulate = c > 0;
-        status = slivi_interp_run(p->it, &run);
+        status = slivi_workspace_run(p->ws, &run);
     }
     *loss = status ? 0 : first_entry(s, p->out_memory);
     return status;

@@ -33,6 +33,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -178,6 +179,12 @@ slivi_node slivi_stop_gradient(slivi_graph *g, slivi_node x);
    behind it passes through. */
 slivi_node slivi_variable(slivi_graph *g, slivi_node x);
 
+/* y, of which the value is already in `value`, a node of its shape that does not
+   depend on anything differentiated with respect to: often an input that holds
+   the output of another graph's run.  y itself is not evaluated for it; its
+   derivatives are. */
+slivi_node slivi_given(slivi_graph *g, slivi_node y, slivi_node value);
+
 /* A user's function of rows: value[i] = f(x_i) and grad (n x d) its gradient,
    in double.  x has n rows and d columns.  Returns 0, or nonzero to fail the
    run. It is called in the thread that runs the executor. */
@@ -247,6 +254,41 @@ int slivi_interp_run(slivi_interp *it, const slivi_run *run);
 /* Bytes of its buffers, and how many nodes it runs. */
 size_t slivi_interp_bytes(const slivi_interp *it);
 size_t slivi_interp_nodes(const slivi_interp *it);
+
+/* The fast executor: a plan of what the outputs need.  Dead nodes are dropped,
+   entrywise operations run in chains over pieces that stay in a core's first
+   cache, products with one right operand run as one, samples go block by block
+   through all that concerns them alone, and gradients of weights are then made
+   in tiles.  The results are the plain executor's to rounding; their bits
+   depend neither on the pool nor on how the other rows of a run are, and a
+   row's neither on the rows beside it.
+
+   A plan does not change once it is made: runs may use it at the same time,
+   each with a workspace of its own. */
+typedef struct slivi_plan slivi_plan;
+typedef struct slivi_workspace slivi_workspace;
+
+/* For runs of up to max_rows samples.  The graph must outlive it. */
+slivi_plan *slivi_plan_create(const slivi_graph *g, size_t count,
+                              const slivi_node outputs[], size_t max_rows);
+void slivi_plan_free(slivi_plan *p); /* NULL is fine */
+/* Writes what the plan does, for people to read. */
+int slivi_plan_print(const slivi_plan *p, FILE *out);
+
+/* The memory of one run at a time, all of it allocated here.  The plan must
+   outlive it, and the pool, which may be NULL. */
+slivi_workspace *slivi_workspace_create(const slivi_plan *p, slivi_pool *pool);
+void slivi_workspace_free(slivi_workspace *ws); /* NULL is fine */
+size_t slivi_workspace_bytes(const slivi_workspace *ws);
+
+/* As slivi_interp_bind.  Results may be written while a run still reads its
+   inputs, so no output's memory may overlap an input's; the output of one
+   workspace may be the input of another. */
+int slivi_workspace_bind(slivi_workspace *ws, slivi_node x, void *memory);
+
+/* Evaluate, as slivi_interp_run, but after a failure the outputs' memory is
+   undefined. Runs in the default floating-point mode, whatever the caller's. */
+int slivi_workspace_run(slivi_workspace *ws, const slivi_run *run);
 
 #ifdef __cplusplus
 }

@@ -72,6 +72,11 @@ slivi_node slivi_weights_view(slivi_weights *w, size_t view);
 slivi_node slivi_weights_rows(slivi_weights *w, size_t view, size_t first,
                               size_t count);
 
+/* From now on nets use the node `value` where they would multiply to get
+   `product` (slivi_matmul of an input and a node of w): x W that another run
+   has made, of the same shape.  Derivatives are the product's. */
+int slivi_weights_give(slivi_weights *w, slivi_node product, slivi_node value);
+
 /* Adds the gradient of the 1 x 1 node `loss` with respect to every node made
    so far.  Once for each slivi_weights. */
 int slivi_weights_differentiate(slivi_weights *w, slivi_node loss);
@@ -85,7 +90,7 @@ void slivi_weights_gradients(const slivi_weights *w, slivi_node *out);
    gradient vector.  Parts of the gradient vector that belong to no gradient
    node are left alone; the gradient of a node that the loss does not use is
    zero. */
-int slivi_weights_bind(const slivi_weights *w, slivi_interp *it,
+int slivi_weights_bind(const slivi_weights *w, slivi_workspace *ws,
                        const void *values, void *gradient);
 
 /* ---- nets ------------------------------------------------------------- */
@@ -120,6 +125,9 @@ typedef struct slivi_net_spec {
 slivi_net *slivi_net_create(slivi_params *p, const slivi_net_spec *spec);
 void slivi_net_free(slivi_net *net); /* NULL is fine */
 
+/* The rows of the first layer's weights that belong to input k. */
+slivi_node slivi_net_input_weights(const slivi_net *net, slivi_weights *w,
+                                   size_t k);
 /* The net applied to its inputs (one node each; rows may differ by slices).
    The derivative along one input has no product with the others' weights. */
 slivi_node slivi_net_apply(const slivi_net *net, slivi_weights *w,
@@ -192,6 +200,9 @@ const void *slivi_learner_average(const slivi_learner *l);
 void slivi_learner_set_rate(slivi_learner *l, double rate);
 /* The schedule begins anew with the next step; kept in checkpoints. */
 void slivi_learner_restart(slivi_learner *l);
+/* Steps share their passes with the pool, which l does not own; NULL: none.
+   Bits do not depend on it. */
+void slivi_learner_set_pool(slivi_learner *l, slivi_pool *pool);
 
 /* Parameters, optimiser state, averages and step into a checkpoint and back,
    vectors by view: PREFIX.param.VIEW, PREFIX.square.VIEW (momentum, m, v),

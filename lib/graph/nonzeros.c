@@ -1,0 +1,130 @@
+/* nonzeros.c - inputs that are mostly zero, found out at each run.
+
+   Images of ones and zeros, one-hot rows, counts: a product with such an input
+   need not touch what it multiplies by zero.  The sums that are left have the
+   same terms in the same order, so a result does not depend on how it was made
+   (but for zero times what is not finite).
+
+   Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
+#include "graph/run.h"
+
+#include <string.h>
+
+/* Where the parts are: starts, values and indices, by row and by column. */
+typedef struct lists {
+    uint32_t *row_start, *row_index, *column_start, *cursor, *column_index;
+    char *row_value, *column_value;
+    size_t most; /* entries that fit */
+} lists;
+
+size_t slivi__thin_most(size_t rows, size_t cols)
+{
+    return rows * cols / SLIVI__THIN_SHARE;
+}
+
+/* An entry more than fits, for each column, may be written before it is known
+   that they do not fit. */
+static lists parts(const slivi_workspace *ws, const slivi__thin *t, size_t cols)
+{
+    char *at = ws->batch;
+    lists l = {.most = slivi__thin_most(ws->p->max_rows, cols)};
+    const size_t values = (l.most + cols) * ws->p->size;
+    l.row_start = (uint32_t *)(at + t->offset[0]);
+    l.row_value = at + t->offset[1];
+    l.row_index = (uint32_t *)(at + t->offset[1] + values);
+    l.column_start = (uint32_t *)(at + t->offset[2]);
+    l.cursor = l.column_start + cols + 1;
+    l.column_value = at + t->offset[3];
+    l.column_index = (uint32_t *)(at + t->offset[3] + values);
+    return l;
+}
+
+/* Entries looked at together: images have long runs of zeros. */
+enum { RUN = 8 };
+
+static int all_zero(const void *x, size_t bytes)
+{
+    static const char zero[RUN * sizeof(double)];
+    return !memcmp(x, zero, bytes);
+}
+
+/* The nonzeros of each row; 0 when they are too many. */
+#define BY_ROW(NAME, REAL)                                                     \
+    static size_t NAME##_some(const REAL *x, size_t from, size_t to,           \
+                              const lists *l, size_t t)                        \
+    {                                                                          \
+        REAL *value = (REAL *)(void *)l->row_value;                            \
+        for (size_t j = from; j < to; j++) {                                   \
+            value[t] = x[j];                                                   \
+            l->row_index[t] = (uint32_t)j;                                     \
+            t += x[j] != 0;                                                    \
+        }                                                                      \
+        return t;                                                              \
+    }                                                                          \
+    static int NAME(const REAL *x, size_t n, size_t cols, const lists *l)      \
+    {                                                                          \
+        size_t t = 0;                                                          \
+        for (size_t i = 0; i < n; i++, x += cols) {                            \
+            size_t j = 0;                                                      \
+            l->row_start[i] = (uint32_t)t;                                     \
+            for (; j + RUN <= cols; j += RUN)                                  \
+                if (!all_zero(x + j, RUN * sizeof *x))                         \
+                    t = NAME##_some(x, j, j + RUN, l, t);                      \
+            t = NAME##_some(x, j, cols, l, t);                                 \
+            if (t > l->most)                                                   \
+                return 0;                                                      \
+        }                                                                      \
+        l->row_start[n] = (uint32_t)t;                                         \
+        return 1;                                                              \
+    }
+
+BY_ROW(by_row_f32, float)
+BY_ROW(by_row_f64, double)
+
+/* The same entries by column: rows ascend, because they are met in order. */
+static void by_column(size_t n, size_t cols, size_t size, const lists *l)
+{
+    const size_t count = l->row_start[n];
+    memset(l->column_start, 0, (cols + 1) * sizeof *l->column_start);
+    for (size_t t = 0; t < count; t++)
+        l->column_start[l->row_index[t] + 1]++;
+    for (size_t j = 0; j < cols; j++) {
+        l->column_start[j + 1] += l->column_start[j];
+        l->cursor[j] = l->column_start[j];
+    }
+    for (size_t i = 0; i < n; i++)
+        for (size_t t = l->row_start[i]; t < l->row_start[i + 1]; t++) {
+            const size_t to = l->cursor[l->row_index[t]]++;
+            l->column_index[to] = (uint32_t)i;
+            if (size == sizeof(float))
+                ((float *)(void *)l->column_value)[to] =
+                    ((const float *)(void *)l->row_value)[t];
+            else
+                ((double *)(void *)l->column_value)[to] =
+                    ((const double *)(void *)l->row_value)[t];
+        }
+}
+
+void slivi__find_nonzeros(slivi_workspace *ws, size_t i)
+{
+    const slivi_plan *p = ws->p;
+    const slivi__thin *t = &p->thin[i];
+    const size_t cols = p->value[t->node].node->cols, n = ws->run->n;
+    const char *x = ws->base[t->node];
+    const lists l = parts(ws, t, cols);
+    const int found = p->size == sizeof(float)
+                          ? by_row_f32((const float *)x, n, cols, &l)
+                          : by_row_f64((const double *)x, n, cols, &l);
+    ws->thin[i] = (slivi__nonzeros){{NULL, NULL, NULL}, {NULL, NULL, NULL}};
+    /* few in all, though perhaps many in these rows */
+    if (!found || l.row_start[n] > slivi__thin_most(n, cols))
+        return;
+    if (t->in_rows)
+        ws->thin[i].rows = (slivi__sparse){l.row_start, l.row_index,
+                                           l.row_value};
+    if (!t->in_gradients)
+        return;
+    by_column(n, cols, p->size, &l);
+    ws->thin[i].columns = (slivi__sparse){l.column_start, l.column_index,
+                                          l.column_value};
+}

@@ -1,0 +1,437 @@
+/* run.c - running a plan: workspaces, bindings, phases.
+
+   Threads only choose who runs a block or a tile; what those are, and the order
+   of every sum, is the plan's.
+
+   Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
+#include "graph/run.h"
+
+#include <fenv.h>
+#include <string.h>
+
+/* Phases of fewer operations are not worth waking anybody. */
+enum { SHARED_WORK = 1000000 };
+
+/* ---- workspaces ------------------------------------------------------- */
+
+static size_t widest(const slivi_plan *p)
+{
+    size_t cols = 1;
+    for (int id = 1; id <= (int)p->count; id++)
+        if (p->value[id].kind != SLIVI__IDLE && p->value[id].node->cols > cols)
+            cols = p->value[id].node->cols;
+    return cols;
+}
+
+static size_t slot_bytes(const slivi_plan *p)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < p->code_count; i++) {
+        const slivi__instruction *c = &p->code[i];
+        size_t room = c->cols > SLIVI__CHUNK ? c->cols : SLIVI__CHUNK;
+        most = room * c->slots > most ? room * c->slots : most;
+    }
+    return most * p->size;
+}
+
+static int make_bench(slivi_workspace *ws, slivi__bench *b)
+{
+    const slivi_plan *p = ws->p;
+    const size_t slots = slot_bytes(p), wide = widest(p);
+    b->block = slivi__alloc(p->block_bytes, 1);
+    b->slots = slivi__alloc(slots, 1);
+    b->panels = slivi__alloc(p->most_panels, sizeof *b->panels);
+    b->passes = slivi__alloc(p->most_steps, sizeof *b->passes);
+    b->sums = slivi__alloc(wide, sizeof *b->sums);
+    ws->bytes += p->block_bytes + slots + p->most_panels * sizeof *b->panels
+                 + p->most_steps * sizeof *b->passes + wide * sizeof *b->sums;
+    return b->block && b->slots && b->panels && b->passes && b->sums
+               ? 0
+               : SLIVI_ENOMEM;
+}
+
+static int make_room(slivi_workspace *ws)
+{
+    const slivi_plan *p = ws->p;
+    int status = 0;
+    ws->bound = slivi__alloc(p->count + 1, sizeof *ws->bound);
+    ws->base = slivi__alloc(p->count + 1, sizeof *ws->base);
+    ws->result = slivi__alloc(p->output_count, sizeof *ws->result);
+    ws->thin = slivi__alloc(p->thin_count, sizeof *ws->thin);
+    ws->batch = slivi__alloc(p->batch_bytes, 1);
+    ws->scratch = slivi__alloc(p->scratch, sizeof *ws->scratch);
+    ws->bench = slivi__alloc(ws->workers, sizeof *ws->bench);
+    ws->bytes = p->batch_bytes + p->scratch * sizeof *ws->scratch;
+    if (!ws->bound || !ws->base || !ws->result || !ws->thin || !ws->batch
+        || !ws->scratch || !ws->bench)
+        return SLIVI_ENOMEM;
+    for (size_t i = 0; i < ws->workers && !status; i++)
+        status = make_bench(ws, &ws->bench[i]);
+    return status;
+}
+
+slivi_workspace *slivi_workspace_create(const slivi_plan *p, slivi_pool *pool)
+{
+    slivi_workspace *ws = slivi__alloc(1, sizeof *ws);
+    if (!ws)
+        return NULL;
+    ws->p = p;
+    ws->pool = pool;
+    ws->workers = slivi_pool_threads(pool);
+    if (!make_room(ws))
+        return ws;
+    slivi_workspace_free(ws);
+    return NULL;
+}
+
+void slivi_workspace_free(slivi_workspace *ws)
+{
+    if (!ws)
+        return;
+    for (size_t i = 0; ws->bench && i < ws->workers; i++) {
+        slivi__free(ws->bench[i].block);
+        slivi__free(ws->bench[i].slots);
+        slivi__free(ws->bench[i].panels);
+        slivi__free(ws->bench[i].passes);
+        slivi__free(ws->bench[i].sums);
+    }
+    slivi__free(ws->bench);
+    slivi__free(ws->scratch);
+    slivi__free(ws->batch);
+    slivi__free(ws->thin);
+    slivi__free(ws->result);
+    slivi__free(ws->base);
+    slivi__free(ws->bound);
+    slivi__free(ws);
+}
+
+size_t slivi_workspace_bytes(const slivi_workspace *ws)
+{
+    return ws->bytes;
+}
+
+int slivi_workspace_bind(slivi_workspace *ws, slivi_node x, void *memory)
+{
+    const slivi_plan *p = ws->p;
+    const slivi__node *node = slivi__at(p->g, x);
+    if (!node || (size_t)x.id > p->count)
+        return slivi__fail(SLIVI_EINVAL, "bind: not a node of the plan");
+    if (node->op->traits & SLIVI_OP_INPUT) {
+        ws->bound[x.id] = memory; /* in vain if no output needs it */
+        return 0;
+    }
+    for (size_t i = 0; i < p->output_count; i++)
+        if (p->outputs[i].id == x.id) { /* a node listed twice: once is it */
+            ws->result[i] = memory;
+            return 0;
+        }
+    return slivi__fail(SLIVI_EINVAL,
+                       "bind: a node of %s is neither input nor output",
+                       node->op->name);
+}
+
+/* ---- addresses -------------------------------------------------------- */
+
+size_t slivi__run_size(const slivi_workspace *ws, int id)
+{
+    return ws->p->value[id].node->op->traits & SLIVI_OP_INDEX ? sizeof(int32_t)
+                                                              : ws->p->size;
+}
+
+/* Where an output's memory serves as the value's home. */
+static char *direct(const slivi_workspace *ws, const slivi__value *v)
+{
+    if (v->output < 0 || !ws->result[v->output])
+        return NULL;
+    if (!ws->run->accumulate || (v->kind == SLIVI__GRADIENT && v->readers == 0))
+        return ws->result[v->output];
+    return NULL;
+}
+
+static void set_addresses(slivi_workspace *ws)
+{
+    const slivi_plan *p = ws->p;
+    for (int id = 1; id <= (int)p->count; id++) {
+        const slivi__value *v = &p->value[id];
+        char *own = v->home == SLIVI__BATCH ? direct(ws, v) : NULL;
+        if (v->kind == SLIVI__BOUND)
+            ws->base[id] = ws->bound[id];
+        else if (v->kind == SLIVI__VIEW)
+            ws->base[id] = ws->base[v->in[0]] + v->shift * p->size;
+        else if (v->home == SLIVI__BATCH)
+            ws->base[id] = own ? own : ws->batch + v->offset;
+    }
+}
+
+static size_t rows_of(const slivi_workspace *ws, int id)
+{
+    return slivi__count_rows(ws->p->value[id].node->rows, ws->run->n);
+}
+
+/* ---- sparse inputs ------------------------------------------------------ */
+
+const slivi__nonzeros *slivi__run_thin(const slivi_workspace *ws, int id)
+{
+    for (size_t i = 0; i < ws->p->thin_count; i++)
+        if (ws->p->thin[i].node == id)
+            return &ws->thin[i];
+    return NULL;
+}
+
+/* ---- what concerns the whole batch --------------------------------------- */
+
+/* Terms i, i + 1, ... of a gradient that are dense, as panels. */
+static size_t dense_terms(const slivi_workspace *ws, const slivi__value *v,
+                          size_t i, size_t column, slivi__panel *panels)
+{
+    size_t count = 0;
+    for (; i < v->count; i++, count++) {
+        const slivi__pair *t = &ws->p->pair[v->first + i];
+        const slivi__nonzeros *thin = slivi__run_thin(ws, t->a);
+        const size_t m = ws->p->value[t->a].node->cols;
+        if (thin && thin->columns.start)
+            break;
+        panels[count] = (slivi__panel){.a = ws->base[t->a]
+                                            + column * ws->p->size,
+                                       .lda = m,
+                                       .c = ws->base[t->b],
+                                       .ldc = v->node->cols,
+                                       .rows = rows_of(ws, t->a)};
+    }
+    return count;
+}
+
+static void run_gradient(slivi_workspace *ws, const slivi__tile *t,
+                         slivi__panel *panels)
+{
+    const slivi_plan *p = ws->p;
+    const slivi__value *v = &p->value[t->what];
+    const size_t n = v->node->cols, m = t->last - t->first;
+    char *c = ws->base[t->what];
+    int add = ws->run->accumulate && direct(ws, v);
+    for (size_t i = 0; i < v->count; add = 1) {
+        const slivi__pair *term = &p->pair[v->first + i];
+        size_t dense = dense_terms(ws, v, i, t->first, panels);
+        i += dense ? dense : 1;
+        if (dense)
+            p->k->multiply_t(dense, panels, m, n, c + t->first * n * p->size, n,
+                             add);
+        else
+            p->k->multiply_sparse(&slivi__run_thin(ws, term->a)->columns,
+                                  t->first, t->last, n, ws->base[term->b], n, c,
+                                  n, add);
+    }
+}
+
+static void run_copy(slivi_workspace *ws, const slivi__tile *t)
+{
+    const slivi_plan *p = ws->p;
+    const slivi__transposed *c = &p->copy[t->what];
+    const slivi__node *x = p->value[c->node].node;
+    p->k->transpose(t->last - t->first, x->cols,
+                    ws->base[c->node] + t->first * x->cols * p->size, x->cols,
+                    ws->batch + c->offset + t->first * p->size,
+                    (size_t)x->rows);
+}
+
+/* The sums of the blocks, in order. */
+static void run_total(slivi_workspace *ws, int id)
+{
+    const slivi_plan *p = ws->p;
+    const slivi__value *v = &p->value[id];
+    const size_t wide = p->value[v->in[0]].node->cols, cols = v->node->cols;
+    const size_t blocks = (ws->run->n + p->block - 1) / p->block;
+    double *sum = (double *)(ws->batch + v->partial);
+    for (size_t b = 1; b < blocks; b++)
+        for (size_t j = 0; j < wide; j++)
+            sum[j] += sum[b * wide + j];
+    for (size_t j = 1; cols < wide && j < wide; j++)
+        sum[0] += sum[j];
+    for (size_t j = 0; j < cols; j++)
+        if (p->size == sizeof(float))
+            ((float *)ws->base[id])[j] = (float)sum[j];
+        else
+            ((double *)ws->base[id])[j] = sum[j];
+}
+
+static int run_whole(slivi_workspace *ws, int id)
+{
+    const slivi__value *v = &ws->p->value[id];
+    slivi__call call = {.node = v->node,
+                        .run = ws->run,
+                        .pool = ws->pool,
+                        .scratch = ws->scratch,
+                        .out = ws->base[id],
+                        .rows = rows_of(ws, id),
+                        .last = rows_of(ws, id),
+                        .cols = v->node->cols};
+    for (int k = 0; k < v->node->op->arity; k++) {
+        call.in[k] = ws->base[v->in[k]];
+        call.in_rows[k] = rows_of(ws, v->in[k]);
+        call.in_cols[k] = ws->p->value[v->in[k]].node->cols;
+    }
+    return v->node->op->kernel[slivi_graph_precision(ws->p->g)](&call);
+}
+
+/* ---- phases ----------------------------------------------------------- */
+
+typedef struct task {
+    slivi_workspace *ws;
+    const slivi__phase *phase;
+    size_t first; /* tile */
+} task;
+
+/* Threads other than the caller's have the mode that they were born with. */
+static void enter_mode(size_t worker, fenv_t *old)
+{
+    if (worker) {
+        fegetenv(old);
+        fesetenv(FE_DFL_ENV);
+    }
+}
+
+static void leave_mode(size_t worker, const fenv_t *old)
+{
+    if (worker)
+        fesetenv(old);
+}
+
+static int block_task(size_t i, size_t worker, void *ctx)
+{
+    const task *t = ctx;
+    fenv_t old;
+    enter_mode(worker, &old);
+    int status = slivi__run_block(t->ws, t->phase, i, &t->ws->bench[worker]);
+    leave_mode(worker, &old);
+    return status;
+}
+
+static int gradient_task(size_t i, size_t worker, void *ctx)
+{
+    const task *t = ctx;
+    fenv_t old;
+    enter_mode(worker, &old);
+    run_gradient(t->ws, &t->ws->p->tile[t->first + i],
+                 t->ws->bench[worker].panels);
+    leave_mode(worker, &old);
+    return 0;
+}
+
+static int copy_task(size_t i, size_t worker, void *ctx)
+{
+    const task *t = ctx;
+    (void)worker; /* nothing is computed */
+    run_copy(t->ws, &t->ws->p->tile[t->first + i]);
+    return 0;
+}
+
+/* Inputs are looked through first: that takes longer than a tile. */
+static int first_task(size_t i, size_t worker, void *ctx)
+{
+    const task *t = ctx;
+    const size_t thin = t->ws->p->thin_count;
+    if (i >= thin)
+        return copy_task(i - thin, worker, ctx);
+    slivi__find_nonzeros(t->ws, i);
+    return 0;
+}
+
+static int share(slivi_workspace *ws, const slivi__phase *f, size_t first,
+                 size_t count, int (*run)(size_t i, size_t worker, void *ctx))
+{
+    task t = {ws, f, first};
+    return slivi__pool_share(f->work < SHARED_WORK ? NULL : ws->pool, count,
+                             run, &t);
+}
+
+static int run_batch_phase(slivi_workspace *ws, const slivi__phase *f)
+{
+    const slivi_plan *p = ws->p;
+    const size_t copies = f->copy_end - f->copy;
+    int status = f == p->phase
+                     ? share(ws, f, f->copy, p->thin_count + copies, first_task)
+                     : share(ws, f, f->copy, copies, copy_task);
+    if (!status)
+        status = share(ws, f, f->tile, f->tile_end - f->tile, gradient_task);
+    for (size_t i = f->total; i < f->total_end && !status; i++)
+        run_total(ws, p->order[i]);
+    for (size_t i = f->whole; i < f->whole_end && !status; i++)
+        status = run_whole(ws, p->order[i]);
+    if (!status)
+        status = share(ws, f, f->late, f->late_end - f->late, copy_task);
+    return status;
+}
+
+static int run_phases(slivi_workspace *ws)
+{
+    const slivi_plan *p = ws->p;
+    const size_t blocks = (ws->run->n + p->block - 1) / p->block;
+    int status = 0;
+    for (size_t i = 0; i < p->phases && !status; i++) {
+        const slivi__phase *f = &p->phase[i];
+        if (i % 2 == 0)
+            status = run_batch_phase(ws, f);
+        else if (f->code < f->code_end)
+            status = share(ws, f, 0, blocks, block_task);
+    }
+    return status;
+}
+
+/* ---- results ---------------------------------------------------------- */
+
+static void deliver(const slivi_workspace *ws, size_t i)
+{
+    const slivi_plan *p = ws->p;
+    const int id = p->value[p->outputs[i].id].same;
+    const size_t count = rows_of(ws, id) * p->value[id].node->cols;
+    const char *from = ws->base[id];
+    char *to = ws->result[i];
+    if (!to || to == from)
+        return;
+    if (!ws->run->accumulate)
+        memcpy(to, from, count * p->size);
+    else if (p->size == sizeof(float))
+        for (size_t j = 0; j < count; j++)
+            ((float *)to)[j] += ((const float *)from)[j];
+    else
+        for (size_t j = 0; j < count; j++)
+            ((double *)to)[j] += ((const double *)from)[j];
+}
+
+static int check_run(const slivi_workspace *ws, const slivi_run *run)
+{
+    const slivi_plan *p = ws->p;
+    if (!run->n || run->n > p->max_rows)
+        return slivi__fail(SLIVI_EINVAL, "plan: %zu rows, at most %zu fit",
+                           run->n, p->max_rows);
+    if (run->row > (uint64_t)UINT32_MAX + 1 - run->n || run->step >> 48)
+        return slivi__fail(SLIVI_EINVAL,
+                           "plan: row or step beyond the addresses of draws");
+    for (int id = 1; id <= (int)p->count; id++)
+        if (p->value[id].kind == SLIVI__BOUND && !ws->bound[id])
+            return slivi__fail(SLIVI_EINVAL, "plan: input %s is not bound",
+                               (const char *)p->value[id].node->a.p);
+    return 0;
+}
+
+int slivi_workspace_run(slivi_workspace *ws, const slivi_run *run)
+{
+    fenv_t old;
+    int status = check_run(ws, run);
+    if (!status && ws->p->uses_blas)
+        status = slivi__blas_enter();
+    if (status)
+        return status;
+    fegetenv(&old);
+    fesetenv(FE_DFL_ENV);
+    ws->run = run;
+    set_addresses(ws);
+    status = run_phases(ws);
+    for (size_t i = 0; i < ws->p->output_count && !status; i++)
+        deliver(ws, i);
+    ws->run = NULL;
+    fesetenv(&old);
+    if (ws->p->uses_blas)
+        slivi__blas_leave();
+    return status;
+}
