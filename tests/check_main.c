@@ -17,6 +17,7 @@ static const struct {
     {"random", slivi_suite_random},
     {"isa", slivi_suite_isa},
     {"gemm", slivi_suite_gemm},
+    {"bits", slivi_suite_bits},
     {"op", slivi_suite_op},
     {"graph", slivi_suite_graph},
     {"interp", slivi_suite_interp},

@@ -8,6 +8,7 @@ Suite *slivi_suite_base(void);
 Suite *slivi_suite_random(void);
 Suite *slivi_suite_isa(void);
 Suite *slivi_suite_gemm(void);
+Suite *slivi_suite_bits(void);
 Suite *slivi_suite_blas(void);
 Suite *slivi_suite_io(void);
 Suite *slivi_suite_crash(void);

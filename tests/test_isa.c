@@ -336,6 +336,59 @@ START_TEST(test_draws)
 }
 END_TEST
 
+/* FNV-1a of n bytes, after h. */
+static uint64_t hash(const void *bytes, size_t n, uint64_t h)
+{
+    const unsigned char *b = bytes;
+
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ b[i]) * UINT64_C(0x100000001b3);
+    return h;
+}
+
+/* Of draws in f32 and f64, one row after the
+   other, by the scalar code of the first version (little-endian bytes): runs
+   of then can be resumed and repeated. */
+static const struct {
+    const char *name;
+    uint64_t f32, f64;
+} kept[] = {
+    {"normal", UINT64_C(0xe0c9e6ebfaa921d0), UINT64_C(0x3ddfea6ec900c154)},
+    {"uniform", UINT64_C(0xcee5957c8d884013), UINT64_C(0x04f017597d6a52a6)},
+    {"rademacher", UINT64_C(0xbbff4f5db2fe5fb8), UINT64_C(0xfc1a878f57411878)},
+    {"sphere", UINT64_C(0x476e491bbdd0ea93), UINT64_C(0x203c23bf157e13a9)},
+};
+
+START_TEST(test_bits_are_kept)
+{
+    const slivi_law *law = slivi_law_find(kept[_i].name);
+    static const size_t widths[] = {1,  2,  3,   4,   5,   17,
+                                    32, 33, 255, 256, 257, 600};
+    const slivi_address at = {.seed = 0x123456789abcdef0,
+                              .stream = 0xfffffff7,
+                              .step = 0xabc12345678,
+                              .slice = 0xfedc,
+                              .row = 0xffff0000};
+    const uint16_t one = 1;
+    double *x = malloc(21 * 600 * sizeof *x);
+    float *f = malloc(21 * 600 * sizeof *f);
+    uint64_t f32 = UINT64_C(0xcbf29ce484222325), f64 = f32;
+
+    for (size_t k = 0; k < sizeof widths / sizeof *widths; k++) {
+        slivi_draw(law, &at, 21, widths[k], x);
+        slivi_draw_f32(law, &at, 21, widths[k], f);
+        f64 = hash(x, 21 * widths[k] * sizeof *x, f64);
+        f32 = hash(f, 21 * widths[k] * sizeof *f, f32);
+    }
+    free(f);
+    free(x);
+    if (!*(const unsigned char *)&one) /* big-endian */
+        return;
+    ck_assert_uint_eq(f64, kept[_i].f64);
+    ck_assert_uint_eq(f32, kept[_i].f32);
+}
+END_TEST
+
 /* ---- updates ----------------------------------------------------------- */
 
 enum { UPDATES = 4, VECTORS = 4 /* values, two of state, averages */ };
@@ -494,6 +547,7 @@ Suite *slivi_suite_isa(void)
     tcase_add_loop_test(tc, test_loops_in_place, 0, 2 * SLIVI__LOOP_COUNT);
     tcase_add_loop_test(tc, test_sums, 0, 60);
     tcase_add_loop_test(tc, test_draws, 0, 4);
+    tcase_add_loop_test(tc, test_bits_are_kept, 0, 4);
     tcase_add_loop_test(tc, test_updates, 0, UPDATES);
     tcase_add_test(tc, test_sum_squares);
     suite_add_tcase(suite, tc);
