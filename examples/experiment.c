@@ -77,6 +77,7 @@ const char *experiment_compiler(void)
 static void print_version(void)
 {
     printf("%s (slivi) %s\n", program_name, slivi_version());
+    printf("kernels    %s\n", slivi_instruction_set());
     printf("BLAS core  %s\n", slivi_blas_core());
     printf("BLAS       %s\n", slivi_blas_config());
     printf("compiler   %s\n", experiment_compiler());

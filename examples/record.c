@@ -77,6 +77,7 @@ int record_config(const experiment *e, const args *a, const char *key,
     record_text(config, "program", program_name);
     record_text(config, "version", slivi_version());
     record_text(config, "compiler", experiment_compiler());
+    record_text(config, "instruction_set", slivi_instruction_set());
     record_text(config, "blas_core", slivi_blas_core());
     record_text(config, "blas", slivi_blas_config());
     json_object_set_new(config, key, value);

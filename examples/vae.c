@@ -211,6 +211,7 @@ static int make_result(vae_run *r, json_t *result)
     record_seed(result, "seed", args_seed(r->args, "seed"));
     record_size(result, "threads", args_size(r->args, "threads"));
     record_text(result, "version", slivi_version());
+    record_text(result, "instruction_set", slivi_instruction_set());
     record_text(result, "blas_core", slivi_blas_core());
     record_text(result, "compiler", experiment_compiler());
     return status;

@@ -57,7 +57,7 @@ a=$folder/a
 # shellcheck disable=SC2086 # $tiny is several words
 run 0 $tiny --out "$a/deep" --steps 20 --eval is:20 --eval-draws 50 --json
 for key in nll nll_se steps steps_per_second seconds eval_images blas_core \
-    compiler reconstruction threads; do
+    instruction_set compiler reconstruction threads; do
     grep -q "\"$key\": [^n]" "$folder/stdout" || complain "result has no $key"
 done
 # 64 pixels at one bit each are 44 nats; images differ by about 6

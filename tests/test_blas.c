@@ -211,6 +211,7 @@ START_TEST(test_guard)
     slivi_pool *pool;
 
     ck_assert_ptr_nonnull(slivi_blas_core());
+    ck_assert_str_ne(slivi_instruction_set(), "");
     ck_assert_ptr_nonnull(slivi_blas_config());
     if (openblas_set_num_threads == NULL || openblas_get_num_threads == NULL)
         return;

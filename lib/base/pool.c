@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 
+#include <fenv.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -108,6 +109,7 @@ static void *worker(void *arg)
     struct job *job;
     size_t seen = 0, number;
 
+    fesetenv(FE_DFL_ENV); /* not that of the thread that made this one */
     pthread_mutex_lock(&pool->lock);
     number = ++pool->born;
     pthread_mutex_unlock(&pool->lock);
@@ -155,17 +157,23 @@ int slivi__pool_share(slivi_pool *pool, size_t count,
                       void *ctx)
 {
     struct job job;
+    fenv_t mode;
 
+    if (count == 0)
+        return 0;
     job.task = task;
     job.ctx = ctx;
     job.count = count;
     atomic_init(&job.next, 0);
     job.status = 0;
     job.failed = 0;
+    fegetenv(&mode);
+    fesetenv(FE_DFL_ENV);
     if (pool == NULL || pool->workers == 0 || count < 2)
         work(NULL, &job, 0);
     else
         run_shared(pool, &job);
+    fesetenv(&mode);
     return job.status != 0 ? slivi__fail(job.status, "%s", job.message) : 0;
 }
 

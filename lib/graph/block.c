@@ -23,12 +23,10 @@ static const slivi__node *node_of(const block *b, int id)
 static char *row_of(const block *b, int id, size_t slice)
 {
     const slivi__value *v = &b->ws->p->value[id];
-    const size_t wide = v->node->cols * slivi__run_size(b->ws, id);
     if (v->home == SLIVI__BLOCK)
-        return b->bench->block + v->offset + slice * b->rows * wide;
-    if (v->node->rows > 0)
-        return b->ws->base[id];
-    return b->ws->base[id] + (slice * b->ws->run->n + b->first) * wide;
+        return b->bench->block + v->offset
+               + slice * b->rows * v->node->cols * b->ws->p->size;
+    return slivi__run_row(b->ws, id, slice, b->first);
 }
 
 /* Slice of an operand that meets slice s of the result. */
@@ -277,6 +275,7 @@ static int run_kernel(const block *b, const slivi__instruction *c)
                             .out = row_of(b, c->node, s),
                             .rows = b->rows,
                             .last = b->rows,
+                            .origin = s * b->ws->run->n + b->first,
                             .cols = c->cols};
         for (int k = 0; k < v->node->op->arity; k++) {
             const slivi__node *in = node_of(b, v->in[k]);

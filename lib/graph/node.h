@@ -35,6 +35,7 @@ typedef struct slivi__call {
     void *out;
     size_t rows, cols;
     size_t first, last; /* rows of out to compute; all of them unless ROWWISE */
+    size_t origin;      /* number of row 0 among the run's, for messages */
     const slivi_run *run;
     slivi_pool *pool;
     double *scratch;

@@ -12,6 +12,7 @@ enum {
     BLOCK_ROWS = 64,          /* at most, and */
     BLOCK_LEAST = 8,          /* at least, unless there are fewer samples */
     BLOCK_BYTES = 768 * 1024, /* of a block's values, if that is possible */
+    BAND_ROWS = 256,          /* of a band */
     ALIGN = 64
 };
 
@@ -55,11 +56,13 @@ static int place_batch(slivi_plan *p)
     int status = 0;
     for (int id = 1; id <= (int)p->count && !status; id++) {
         slivi__value *v = &p->value[id];
-        size_t rows = (size_t)v->node->rows;
-        if (v->home != SLIVI__BATCH)
+        size_t rows = (size_t)v->node->rows, most = p->max_rows;
+        if (v->home == SLIVI__BAND && p->band * p->block < most)
+            most = p->band * p->block;
+        else if (v->home != SLIVI__BATCH && v->home != SLIVI__BAND)
             continue;
         if (v->node->rows < 0
-            && slivi__mul(slivi__plan_slices(p, id), p->max_rows, &rows))
+            && slivi__mul(slivi__plan_slices(p, id), most, &rows))
             return slivi__status();
         status = batch_room(p, rows, v->node->cols, p->size, &v->offset);
     }
@@ -211,7 +214,25 @@ static void give(slivi_plan *p, int id, size_t at, void *ctx)
     }
 }
 
-/* Entries for a sample of all that a block keeps; < 0: no memory. */
+/* A block's value of more than 2^40 bytes is refused, so that their sums fit. */
+static int check_entries(const slivi_plan *p)
+{
+    const size_t most = ((size_t)1 << 40) / (BLOCK_ROWS * p->size);
+    for (int id = 1; id <= (int)p->count; id++) {
+        size_t entries;
+        if (p->value[id].home == SLIVI__BLOCK
+            && (slivi__mul(slivi__plan_slices(p, id), p->value[id].node->cols,
+                           &entries)
+                || entries > most))
+            return slivi__fail(
+                SLIVI_EOVERFLOW, "plan: %s of %zu columns and %zu slices",
+                p->value[id].node->op->name, p->value[id].node->cols,
+                slivi__plan_slices(p, id));
+    }
+    return 0;
+}
+
+/* Entries for a sample of all that a block keeps. */
 static int map_block(slivi_plan *p, size_t *entries)
 {
     block_map m = {slivi__alloc(p->count + 1, sizeof *m.last),
@@ -238,19 +259,19 @@ static int map_block(slivi_plan *p, size_t *entries)
 
 static int place_block(slivi_plan *p)
 {
-    size_t entries, bytes;
-    int status = map_block(p, &entries);
+    size_t entries;
+    int status = check_entries(p);
+    if (!status)
+        status = map_block(p, &entries);
     if (status)
         return status;
-    if (slivi__mul(entries, p->size * BLOCK_ROWS, &bytes))
-        return slivi__fail(SLIVI_EOVERFLOW, "plan: %zu entries for a sample",
-                           entries);
     p->block = BLOCK_ROWS;
     while (p->block > BLOCK_LEAST && p->block * entries * p->size > BLOCK_BYTES)
         p->block /= 2;
     if (p->max_rows < p->block)
         p->block = p->max_rows;
     p->blocks = (p->max_rows + p->block - 1) / p->block;
+    p->band = p->block < BAND_ROWS ? BAND_ROWS / p->block : 1;
     p->block_bytes = aligned(p->block * entries * p->size);
     for (int id = 1; id <= (int)p->count; id++)
         if (p->value[id].home == SLIVI__BLOCK)
@@ -344,10 +365,14 @@ static void measure_code(slivi_plan *p)
         if (c->kind == SLIVI__ENTRYWISE && c->count > p->most_steps)
             p->most_steps = c->count;
     }
-    for (int id = 1; id <= (int)p->count; id++)
-        if (p->value[id].kind == SLIVI__GRADIENT
-            && p->value[id].count > p->most_panels)
-            p->most_panels = p->value[id].count;
+    for (int id = 1; id <= (int)p->count; id++) {
+        const slivi__value *v = &p->value[id];
+        size_t panels = 0;
+        for (size_t i = 0; v->kind == SLIVI__GRADIENT && i < v->count; i++)
+            panels += slivi__plan_slices(p, p->pair[v->first + i].a);
+        if (panels > p->most_panels)
+            p->most_panels = panels;
+    }
 }
 
 /* Doubles of scratch for kernels on the whole batch. */

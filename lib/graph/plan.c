@@ -96,6 +96,25 @@ static enum slivi__kind fixed_kind(const slivi__node *node,
     return SLIVI__WHOLE;
 }
 
+/* The first of the values that are made alike: nodes that differ only in what
+   they pass through. */
+static int first_alike(const slivi_plan *p, int id)
+{
+    const slivi__value *v = &p->value[id];
+    const slivi__attr *a = &v->node->a;
+    for (int e = 1; e < id; e++) {
+        const slivi__value *u = &p->value[e];
+        const slivi__attr *b = &u->node->a;
+        if (u->same == e && u->node->op == v->node->op && u->in[0] == v->in[0]
+            && u->in[1] == v->in[1] && u->node->rows == v->node->rows
+            && u->node->cols == v->node->cols && a->i == b->i && a->j == b->j
+            && !memcmp(&a->c, &b->c, sizeof a->c) && a->p == b->p
+            && a->fn == b->fn)
+            return e;
+    }
+    return id;
+}
+
 static void classify(slivi_plan *p, int id)
 {
     slivi__value *v = &p->value[id];
@@ -118,6 +137,8 @@ static void classify(slivi_plan *p, int id)
     if (v->kind == SLIVI__ENTRYWISE)
         for (int k = 0; k < node->op->arity; k++)
             v->in[k] = seen_through(p, v->in[k]);
+    if (v->same == id && !(node->op->traits & SLIVI_OP_UNIQUE))
+        v->same = first_alike(p, id);
 }
 
 /* ---- what is needed --------------------------------------------------- */
@@ -197,6 +218,50 @@ static int collect_gradients(slivi_plan *p)
     return 0;
 }
 
+/* ---- inputs that may be sparse ------------------------------------------ */
+
+static int note_thin(slivi_plan *p, int id, int in_gradient)
+{
+    slivi__thin *t = NULL;
+    if (p->value[id].kind != SLIVI__BOUND
+        || p->value[id].node->cols < THIN_COLUMNS
+        || slivi__plan_slices(p, id) != 1
+        || p->max_rows > INT32_MAX / p->value[id].node->cols)
+        return 0;
+    for (size_t i = 0; i < p->thin_count && !t; i++)
+        if (p->thin[i].node == id)
+            t = &p->thin[i];
+    if (!t) {
+        t = SLIVI__PUSH(p->thin, p->thin_count);
+        if (!t)
+            return SLIVI_ENOMEM;
+        *t = (slivi__thin){.node = id};
+    }
+    *(in_gradient ? &t->in_gradients : &t->in_rows) = 1;
+    return 0;
+}
+
+static int is_thin(const slivi_plan *p, int id)
+{
+    for (size_t i = 0; i < p->thin_count; i++)
+        if (p->thin[i].node == id)
+            return 1;
+    return 0;
+}
+
+static int find_thin(slivi_plan *p)
+{
+    int status = 0;
+    for (int id = 1; id <= (int)p->count && !status; id++) {
+        const slivi__value *v = &p->value[id];
+        if (v->kind == SLIVI__PRODUCT)
+            status = note_thin(p, v->in[0], 0);
+        for (size_t i = 0; v->kind == SLIVI__GRADIENT && i < v->count; i++)
+            status = note_thin(p, p->pair[v->first + i].a, 1);
+    }
+    return status;
+}
+
 /* ---- levels and stores ------------------------------------------------- */
 
 /* v reads the value `id`. */
@@ -240,19 +305,35 @@ static void store(slivi_plan *p, int id, int level)
         v->home = SLIVI__BATCH;
 }
 
+/* A gradient that comes right after its rows may take them band by band; not
+   one of a thin input, whose nonzeros are listed for the whole batch. */
+static void store_terms(slivi_plan *p, slivi__value *v)
+{
+    v->banded = 1;
+    for (size_t i = 0; i < v->count; i++)
+        v->banded &= !is_thin(p, p->pair[v->first + i].a);
+    for (size_t i = 0; i < 2 * v->count; i++) {
+        const slivi__pair *t = &p->pair[v->first + i / 2];
+        slivi__value *in = &p->value[i % 2 ? t->a : t->b];
+        in->stored = 1;
+        if (in->kind < SLIVI__FIRST_ROW)
+            continue;
+        if (!v->banded || in->level != v->level - 1)
+            in->home = SLIVI__BATCH;
+        else if (in->home == SLIVI__NOWHERE)
+            in->home = SLIVI__BAND;
+    }
+}
+
 static void mark_stored(slivi_plan *p, int id)
 {
-    const slivi__value *v = &p->value[id];
-    if (v->kind == SLIVI__GRADIENT) {
-        for (size_t i = 0; i < v->count; i++) {
-            store(p, p->pair[v->first + i].a, v->level);
-            store(p, p->pair[v->first + i].b, v->level);
-        }
-        return;
-    }
+    slivi__value *v = &p->value[id];
+    if (v->kind == SLIVI__GRADIENT)
+        store_terms(p, v);
     if (v->kind == SLIVI__BOUND)
-        p->value[id].stored = 1;
-    if (v->kind == SLIVI__IDLE || v->kind == SLIVI__BOUND)
+        v->stored = 1;
+    if (v->kind == SLIVI__IDLE || v->kind == SLIVI__BOUND
+        || v->kind == SLIVI__GRADIENT)
         return;
     for (int k = 0; k < v->node->op->arity; k++) {
         const slivi__value *in = &p->value[v->in[k]];
@@ -273,6 +354,7 @@ static void mark_outputs(slivi_plan *p)
     for (size_t i = 0; i < p->output_count; i++) {
         slivi__value *v = &p->value[p->value[p->outputs[i].id].same];
         v->stored = 1;
+        v->outputs++;
         if (v->kind >= SLIVI__FIRST_ROW || v->kind == SLIVI__WHOLE
             || v->kind == SLIVI__TOTAL || v->kind == SLIVI__GRADIENT) {
             v->home = SLIVI__BATCH;
@@ -280,41 +362,6 @@ static void mark_outputs(slivi_plan *p)
                 v->output = (int)i;
         }
     }
-}
-
-/* ---- inputs that may be sparse ------------------------------------------ */
-
-static int note_thin(slivi_plan *p, int id, int in_gradient)
-{
-    slivi__thin *t = NULL;
-    if (p->value[id].kind != SLIVI__BOUND
-        || p->value[id].node->cols < THIN_COLUMNS
-        || slivi__plan_slices(p, id) != 1)
-        return 0;
-    for (size_t i = 0; i < p->thin_count && !t; i++)
-        if (p->thin[i].node == id)
-            t = &p->thin[i];
-    if (!t) {
-        t = SLIVI__PUSH(p->thin, p->thin_count);
-        if (!t)
-            return SLIVI_ENOMEM;
-        *t = (slivi__thin){.node = id};
-    }
-    *(in_gradient ? &t->in_gradients : &t->in_rows) = 1;
-    return 0;
-}
-
-static int find_thin(slivi_plan *p)
-{
-    int status = 0;
-    for (int id = 1; id <= (int)p->count && !status; id++) {
-        const slivi__value *v = &p->value[id];
-        if (v->kind == SLIVI__PRODUCT)
-            status = note_thin(p, v->in[0], 0);
-        for (size_t i = 0; v->kind == SLIVI__GRADIENT && i < v->count; i++)
-            status = note_thin(p, p->pair[v->first + i].a, 1);
-    }
-    return status;
 }
 
 /* ---- creation --------------------------------------------------------- */
@@ -334,13 +381,13 @@ static int build(slivi_plan *p, size_t count, const slivi_node *outputs)
     drop_dead(p);
     mark_outputs(p); /* first: merging gradients looks at them */
     int status = collect_gradients(p);
+    if (!status)
+        status = find_thin(p);
     for (int id = 1; id <= (int)p->count && !status; id++)
         if (p->value[id].kind != SLIVI__IDLE)
             set_level(p, id);
     for (int id = 1; id <= (int)p->count && !status; id++)
         mark_stored(p, id);
-    if (!status)
-        status = find_thin(p);
     if (!status)
         status = slivi__plan_schedule(p);
     return status ? status : slivi__plan_place(p);

@@ -33,7 +33,8 @@ enum slivi__kind {
 
 enum slivi__home {
     SLIVI__NOWHERE, /* only ever in a chain's slots, or the user's memory */
-    SLIVI__BATCH,   /* memory of the workspace, for the whole run */
+    SLIVI__BAND,    /* memory of the workspace, for a band of blocks */
+    SLIVI__BATCH,   /* the same, for the whole run */
     SLIVI__BLOCK    /* memory of a thread, while it runs a block */
 };
 
@@ -48,6 +49,8 @@ typedef struct slivi__value {
     int stored;          /* some reader needs it in memory */
     int readers;         /* operands that it is, outputs not counted */
     int output;          /* number of the output that may be its home, or -1 */
+    int outputs;         /* how many are this value */
+    int banded;          /* of a gradient: made band by band */
     size_t shift;        /* of a view, in entries */
     size_t offset;       /* bytes into its home */
     size_t first, count; /* of a gradient: its terms */
@@ -107,6 +110,7 @@ typedef struct slivi__thin {
 
 typedef struct slivi__phase {
     size_t code, code_end;   /* odd levels: instructions */
+    size_t band, band_end;   /* even: of gradients made band by band */
     size_t tile, tile_end;   /* even: of gradients */
     size_t total, total_end; /* ids */
     size_t whole, whole_end; /* ids */
@@ -121,6 +125,7 @@ struct slivi_plan {
     const slivi__kernels *k;
     size_t size; /* bytes of an entry */
     size_t max_rows, block, blocks;
+    size_t band;         /* blocks that are run before gradients take them up */
     slivi__value *value; /* by id, [0] unused */
     size_t count;
     slivi_node *outputs;

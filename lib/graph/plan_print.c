@@ -32,7 +32,7 @@ static void name(const printer *w, int id)
 
 static const char *home(const printer *w, int id)
 {
-    static const char *const names[] = {"", " (batch)", ""};
+    static const char *const names[] = {"", " (band)", " (batch)", ""};
     return names[w->p->value[id].home];
 }
 
@@ -123,6 +123,16 @@ static void print_gradient(const printer *w, int id)
     fprintf(w->out, "\n");
 }
 
+/* Gradients that take up their rows band by band. */
+static void print_bands(const printer *w, const slivi__phase *f)
+{
+    if (f->band < f->band_end)
+        fprintf(w->out, "each band of %zu blocks:\n", w->p->band);
+    for (size_t i = f->band; i < f->band_end; i++)
+        if (w->p->tile[i].first == 0)
+            print_gradient(w, w->p->tile[i].what);
+}
+
 static void print_batch(const printer *w, const slivi__phase *f)
 {
     const slivi_plan *p = w->p;
@@ -159,6 +169,8 @@ int slivi_plan_print(const slivi_plan *p, FILE *out)
             p->block_bytes / 1024);
     for (size_t i = 0; i < p->phases; i++) {
         const slivi__phase *f = &p->phase[i];
+        if (i == 0)
+            print_bands(&w, f);
         if (i % 2 == 0) {
             if (f->copy < f->late_end || f->total < f->whole_end)
                 fprintf(out, "the batch:\n");
@@ -167,6 +179,7 @@ int slivi_plan_print(const slivi_plan *p, FILE *out)
             fprintf(out, "each block:\n");
             for (size_t j = f->code; j < f->code_end; j++)
                 print_instruction(&w, &p->code[j]);
+            print_bands(&w, f + 1);
         }
     }
     return ferror(out) ? slivi__fail(SLIVI_ESYSTEM, "plan: cannot print") : 0;

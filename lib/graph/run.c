@@ -132,18 +132,29 @@ int slivi_workspace_bind(slivi_workspace *ws, slivi_node x, void *memory)
 
 /* ---- addresses -------------------------------------------------------- */
 
-size_t slivi__run_size(const slivi_workspace *ws, int id)
+char *slivi__run_row(const slivi_workspace *ws, int id, size_t slice,
+                     size_t row)
 {
-    return ws->p->value[id].node->op->traits & SLIVI_OP_INDEX ? sizeof(int32_t)
-                                                              : ws->p->size;
+    const slivi__value *v = &ws->p->value[id];
+    const size_t size = v->node->op->traits & SLIVI_OP_INDEX ? sizeof(int32_t)
+                                                             : ws->p->size;
+    if (v->node->rows > 0)
+        return ws->base[id];
+    if (v->home == SLIVI__BAND)
+        row += slice * ws->rows - ws->first;
+    else
+        row += slice * ws->run->n;
+    return ws->base[id] + row * v->node->cols * size;
 }
 
-/* Where an output's memory serves as the value's home. */
+/* Where an output's memory serves as the value's home: that of a gradient may be
+   added to, if nobody needs the value alone. */
 static char *direct(const slivi_workspace *ws, const slivi__value *v)
 {
     if (v->output < 0 || !ws->result[v->output])
         return NULL;
-    if (!ws->run->accumulate || (v->kind == SLIVI__GRADIENT && v->readers == 0))
+    if (!ws->run->accumulate
+        || (v->kind == SLIVI__GRADIENT && v->readers == 0 && v->outputs == 1))
         return ws->result[v->output];
     return NULL;
 }
@@ -158,7 +169,7 @@ static void set_addresses(slivi_workspace *ws)
             ws->base[id] = ws->bound[id];
         else if (v->kind == SLIVI__VIEW)
             ws->base[id] = ws->base[v->in[0]] + v->shift * p->size;
-        else if (v->home == SLIVI__BATCH)
+        else if (v->home == SLIVI__BATCH || v->home == SLIVI__BAND)
             ws->base[id] = own ? own : ws->batch + v->offset;
     }
 }
@@ -180,46 +191,55 @@ const slivi__nonzeros *slivi__run_thin(const slivi_workspace *ws, int id)
 
 /* ---- what concerns the whole batch --------------------------------------- */
 
-/* Terms i, i + 1, ... of a gradient that are dense, as panels. */
-static size_t dense_terms(const slivi_workspace *ws, const slivi__value *v,
-                          size_t i, size_t column, slivi__panel *panels)
+/* Panels of one term's rows in the band: a single one where its slices lie
+   together. */
+static size_t add_panels(const slivi_workspace *ws, const slivi__pair *t,
+                         size_t column, slivi__panel *at)
 {
-    size_t count = 0;
-    for (; i < v->count; i++, count++) {
-        const slivi__pair *t = &ws->p->pair[v->first + i];
-        const slivi__nonzeros *thin = slivi__run_thin(ws, t->a);
-        const size_t m = ws->p->value[t->a].node->cols;
-        if (thin && thin->columns.start)
-            break;
-        panels[count] = (slivi__panel){.a = ws->base[t->a]
-                                            + column * ws->p->size,
-                                       .lda = m,
-                                       .c = ws->base[t->b],
-                                       .ldc = v->node->cols,
-                                       .rows = rows_of(ws, t->a)};
-    }
+    const slivi_plan *p = ws->p;
+    const slivi__value *a = &p->value[t->a], *b = &p->value[t->b];
+    const size_t slices = slivi__plan_slices(p, t->a);
+    const int whole = slices == 1 || ws->rows == ws->run->n
+                      || (a->home == SLIVI__BAND && b->home == SLIVI__BAND);
+    const size_t count = whole ? 1 : slices;
+    for (size_t s = 0; s < count; s++)
+        at[s] = (slivi__panel){.a = slivi__run_row(ws, t->a, s, ws->first)
+                                    + column * p->size,
+                               .lda = a->node->cols,
+                               .c = slivi__run_row(ws, t->b, s, ws->first),
+                               .ldc = b->node->cols,
+                               .rows = whole ? slices * ws->rows : ws->rows};
     return count;
 }
 
-static void run_gradient(slivi_workspace *ws, const slivi__tile *t,
-                         slivi__panel *panels)
+static const slivi__sparse *sparse_term(const slivi_workspace *ws,
+                                        const slivi__pair *t)
+{
+    const slivi__nonzeros *thin = slivi__run_thin(ws, t->a);
+    return thin && thin->columns.start ? &thin->columns : NULL;
+}
+
+/* c <- sum of the terms, or c + that; dense ones that follow one another make
+   one product. */
+static void run_gradient(const slivi_workspace *ws, const slivi__tile *t,
+                         int add, slivi__panel *panels)
 {
     const slivi_plan *p = ws->p;
     const slivi__value *v = &p->value[t->what];
+    const slivi__pair *term = &p->pair[v->first], *end = term + v->count;
     const size_t n = v->node->cols, m = t->last - t->first;
     char *c = ws->base[t->what];
-    int add = ws->run->accumulate && direct(ws, v);
-    for (size_t i = 0; i < v->count; add = 1) {
-        const slivi__pair *term = &p->pair[v->first + i];
-        size_t dense = dense_terms(ws, v, i, t->first, panels);
-        i += dense ? dense : 1;
-        if (dense)
-            p->k->multiply_t(dense, panels, m, n, c + t->first * n * p->size, n,
+    for (; term < end; add = 1) {
+        const slivi__sparse *sparse = sparse_term(ws, term);
+        size_t count = 0;
+        if (sparse)
+            p->k->multiply_sparse(sparse, t->first, t->last, n,
+                                  ws->base[term++->b], n, c, n, add);
+        for (; !sparse && term < end && !sparse_term(ws, term); term++)
+            count += add_panels(ws, term, t->first, panels + count);
+        if (count)
+            p->k->multiply_t(count, panels, m, n, c + t->first * n * p->size, n,
                              add);
-        else
-            p->k->multiply_sparse(&slivi__run_thin(ws, term->a)->columns,
-                                  t->first, t->last, n, ws->base[term->b], n, c,
-                                  n, add);
     }
 }
 
@@ -278,42 +298,28 @@ static int run_whole(slivi_workspace *ws, int id)
 typedef struct task {
     slivi_workspace *ws;
     const slivi__phase *phase;
-    size_t first; /* tile */
+    size_t first; /* tile or block */
 } task;
-
-/* Threads other than the caller's have the mode that they were born with. */
-static void enter_mode(size_t worker, fenv_t *old)
-{
-    if (worker) {
-        fegetenv(old);
-        fesetenv(FE_DFL_ENV);
-    }
-}
-
-static void leave_mode(size_t worker, const fenv_t *old)
-{
-    if (worker)
-        fesetenv(old);
-}
 
 static int block_task(size_t i, size_t worker, void *ctx)
 {
     const task *t = ctx;
-    fenv_t old;
-    enter_mode(worker, &old);
-    int status = slivi__run_block(t->ws, t->phase, i, &t->ws->bench[worker]);
-    leave_mode(worker, &old);
-    return status;
+    return slivi__run_block(t->ws, t->phase, t->first + i,
+                            &t->ws->bench[worker]);
+}
+
+/* In bands after the first, and where the user's memory is added to. */
+static int adds(const slivi_workspace *ws, const slivi__value *v)
+{
+    return ws->first > 0 || (ws->run->accumulate && direct(ws, v));
 }
 
 static int gradient_task(size_t i, size_t worker, void *ctx)
 {
     const task *t = ctx;
-    fenv_t old;
-    enter_mode(worker, &old);
-    run_gradient(t->ws, &t->ws->p->tile[t->first + i],
+    const slivi__tile *tile = &t->ws->p->tile[t->first + i];
+    run_gradient(t->ws, tile, adds(t->ws, &t->ws->p->value[tile->what]),
                  t->ws->bench[worker].panels);
-    leave_mode(worker, &old);
     return 0;
 }
 
@@ -337,42 +343,73 @@ static int first_task(size_t i, size_t worker, void *ctx)
 }
 
 static int share(slivi_workspace *ws, const slivi__phase *f, size_t first,
-                 size_t count, int (*run)(size_t i, size_t worker, void *ctx))
+                 size_t end, int (*run)(size_t i, size_t worker, void *ctx))
 {
     task t = {ws, f, first};
-    return slivi__pool_share(f->work < SHARED_WORK ? NULL : ws->pool, count,
-                             run, &t);
+    return slivi__pool_share(f->work < SHARED_WORK ? NULL : ws->pool,
+                             end - first, run, &t);
+}
+
+/* The band that is the whole batch. */
+static void set_whole(slivi_workspace *ws)
+{
+    ws->first = 0;
+    ws->rows = ws->run->n;
 }
 
 static int run_batch_phase(slivi_workspace *ws, const slivi__phase *f)
 {
     const slivi_plan *p = ws->p;
-    const size_t copies = f->copy_end - f->copy;
-    int status = f == p->phase
-                     ? share(ws, f, f->copy, p->thin_count + copies, first_task)
-                     : share(ws, f, f->copy, copies, copy_task);
+    const int first = f == p->phase;
+    int status;
+    set_whole(ws);
+    status = first ? share(ws, f, f->copy, f->copy_end + p->thin_count,
+                           first_task)
+                   : share(ws, f, f->copy, f->copy_end, copy_task);
+    if (!status && first) /* others have been made with their rows */
+        status = share(ws, f, f->band, f->band_end, gradient_task);
     if (!status)
-        status = share(ws, f, f->tile, f->tile_end - f->tile, gradient_task);
+        status = share(ws, f, f->tile, f->tile_end, gradient_task);
     for (size_t i = f->total; i < f->total_end && !status; i++)
         run_total(ws, p->order[i]);
     for (size_t i = f->whole; i < f->whole_end && !status; i++)
         status = run_whole(ws, p->order[i]);
     if (!status)
-        status = share(ws, f, f->late, f->late_end - f->late, copy_task);
+        status = share(ws, f, f->late, f->late_end, copy_task);
+    return status;
+}
+
+/* Blocks go in bands, so that what gradients read of them is still in a cache:
+   a gradient's chains go on from band to band, and its bits do not depend on
+   them. */
+static int run_row_phase(slivi_workspace *ws, const slivi__phase *f)
+{
+    const slivi_plan *p = ws->p;
+    const slivi__phase *next = f + 1;
+    const size_t n = ws->run->n, blocks = (n + p->block - 1) / p->block;
+    const int banded = next->band < next->band_end;
+    const size_t band = banded ? p->band : blocks;
+    int status = 0;
+    if (!banded && f->code == f->code_end)
+        return 0;
+    for (size_t i = 0; i < blocks && !status; i += band) {
+        const size_t end = i + band < blocks ? i + band : blocks;
+        ws->first = i * p->block;
+        ws->rows = (end * p->block < n ? end * p->block : n) - ws->first;
+        status = share(ws, f, i, end, block_task);
+        if (!status)
+            status = share(ws, next, next->band, next->band_end, gradient_task);
+    }
     return status;
 }
 
 static int run_phases(slivi_workspace *ws)
 {
     const slivi_plan *p = ws->p;
-    const size_t blocks = (ws->run->n + p->block - 1) / p->block;
     int status = 0;
     for (size_t i = 0; i < p->phases && !status; i++) {
         const slivi__phase *f = &p->phase[i];
-        if (i % 2 == 0)
-            status = run_batch_phase(ws, f);
-        else if (f->code < f->code_end)
-            status = share(ws, f, 0, blocks, block_task);
+        status = i % 2 ? run_row_phase(ws, f) : run_batch_phase(ws, f);
     }
     return status;
 }

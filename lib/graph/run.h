@@ -43,6 +43,7 @@ struct slivi_workspace {
     const slivi_run *run;
     char **base; /* by id; block values have none */
     slivi__nonzeros *thin;
+    size_t first, rows; /* of the present band */
 };
 
 /* block.c: block number i of level f's samples. */
@@ -52,7 +53,9 @@ int slivi__run_block(slivi_workspace *ws, const slivi__phase *f, size_t i,
 const slivi__nonzeros *slivi__run_thin(const slivi_workspace *ws, int id);
 /* nonzeros.c: looks through input number i of the plan's thin ones. */
 void slivi__find_nonzeros(slivi_workspace *ws, size_t i);
-/* Bytes of an entry of the value. */
-size_t slivi__run_size(const slivi_workspace *ws, int id);
+/* Row number `row` of a slice of a value that is not in block memory; a fixed
+   value's first. */
+char *slivi__run_row(const slivi_workspace *ws, int id, size_t slice,
+                     size_t row);
 
 #endif

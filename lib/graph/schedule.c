@@ -20,6 +20,7 @@ typedef struct state {
     char blocked; /* an instruction has to come before its chain */
     char wanted;  /* by an instruction that is next */
     char kept;    /* an instruction of its own needs it, now or later */
+    char met;     /* in the present search */
     int step;     /* of the present chain that makes it, or -1 */
 } state;
 
@@ -235,27 +236,25 @@ static int same_right(const slivi__value *a, const slivi__value *b)
            && a->in[1] == b->in[1] && a->node->a.j == b->node->a.j;
 }
 
-/* Is `id` made from `from`, within the level? */
-static int comes_from(const scheduler *s, int id, int from)
+/* Marks as met what is made from `from`, within the level. */
+static void meet(scheduler *s, int from)
 {
-    if (id == from)
-        return 1;
-    if (id < from || !pending(s, id))
-        return 0;
-    for (int k = 0; k < arity(s, id); k++)
-        if (comes_from(s, s->p->value[id].in[k], from))
-            return 1;
-    return 0;
+    for (int id = 1; id <= (int)s->p->count; id++) {
+        s->of[id].met = id == from;
+        for (int k = 0; pending(s, id) && k < arity(s, id); k++)
+            s->of[id].met |= s->of[s->p->value[id].in[k]].met;
+    }
 }
 
 /* A product waits for those of its right operand that do not need it. */
-static int waits(const scheduler *s, int id)
+static int waits(scheduler *s, int id)
 {
     const slivi__value *v = &s->p->value[id];
+    meet(s, id);
     for (int mate = 1; mate <= (int)s->p->count; mate++)
         if (mate != id && pending(s, mate) && heavy(s, mate)
             && s->of[mate].blocked && same_right(v, &s->p->value[mate])
-            && !comes_from(s, mate, id))
+            && !s->of[mate].met)
             return 1;
     return 0;
 }
@@ -452,16 +451,26 @@ static int list_copies(slivi_plan *p, int level, int late)
     return status;
 }
 
+static int list_gradients(slivi_plan *p, int level, int banded)
+{
+    int status = 0;
+    for (int id = 1; id <= (int)p->count && !status; id++) {
+        const slivi__value *v = &p->value[id];
+        if (v->kind == SLIVI__GRADIENT && v->level == level
+            && v->banded == banded)
+            status = push_tiles(p, id, (size_t)v->node->rows, TILE_ROWS);
+    }
+    return status;
+}
+
 static int schedule_batch(slivi_plan *p, int level)
 {
     slivi__phase *f = &p->phase[level];
-    int status = 0;
-    f->tile = p->tile_count;
-    for (int id = 1; id <= (int)p->count && !status; id++) {
-        const slivi__value *v = &p->value[id];
-        if (v->kind == SLIVI__GRADIENT && v->level == level)
-            status = push_tiles(p, id, (size_t)v->node->rows, TILE_ROWS);
-    }
+    int status;
+    f->band = p->tile_count;
+    status = list_gradients(p, level, 1);
+    f->band_end = f->tile = p->tile_count;
+    status = status ? status : list_gradients(p, level, 0);
     f->tile_end = f->copy = p->tile_count;
     f->total = p->order_count;
     status = status ? status : list_ids(p, level, SLIVI__TOTAL);

@@ -6,6 +6,7 @@
 #endif
 
 #include "kernel/isa.h"
+#include "slivi/blas.h"
 
 #define ISA(short_name, long_name, test)                                       \
     extern const slivi__kernels slivi__kernels_##short_name##_f32;             \
@@ -52,6 +53,11 @@ const slivi__isa *const slivi__isas[] = {
     &v4, &v3,
 #endif
     &baseline, NULL};
+
+const char *slivi_instruction_set(void)
+{
+    return slivi__isa_best()->name;
+}
 
 const slivi__isa *slivi__isa_best(void)
 {

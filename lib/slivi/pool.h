@@ -26,6 +26,7 @@ size_t slivi_pool_threads(const slivi_pool *pool);
    order, and returns when all have ended: the first failure by task number,
    with its message in the calling thread, or 0.  After a failure the remaining
    tasks are still called.  A NULL pool runs the tasks in order in the caller.
+   Tasks run in the default floating-point mode, whatever the caller's.
    Runs of several threads on one pool take turns; a task must not run on its
    own pool.
    Allocates nothing. */
