@@ -11,6 +11,7 @@
 #include "slivi/random.h"
 #include "slivi/status.h"
 
+#include <fenv.h>
 #include <stdarg.h>
 #include <stddef.h>
 
@@ -49,6 +50,14 @@ void *slivi__alloc(size_t count, size_t size);
 void *slivi__grow(void *block, size_t old, size_t count, size_t size);
 void slivi__free(void *block); /* NULL is fine */
 char *slivi__strdup(const char *text);
+
+/* The default floating-point mode from enter to leave, on the calling thread. */
+typedef struct slivi__mode {
+    int changed;
+    fenv_t old;
+} slivi__mode;
+void slivi__mode_enter(slivi__mode *m);
+void slivi__mode_leave(const slivi__mode *m);
 
 /* As slivi_pool_run; tasks are told which of the pool's threads runs them:
    0 (the caller) <= worker < slivi_pool_threads(pool).  No two tasks of a run

@@ -10,7 +10,6 @@
 
 #include "base/base.h"
 
-#include <fenv.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -157,7 +156,7 @@ int slivi__pool_share(slivi_pool *pool, size_t count,
                       void *ctx)
 {
     struct job job;
-    fenv_t mode;
+    slivi__mode mode;
 
     if (count == 0)
         return 0;
@@ -167,13 +166,12 @@ int slivi__pool_share(slivi_pool *pool, size_t count,
     atomic_init(&job.next, 0);
     job.status = 0;
     job.failed = 0;
-    fegetenv(&mode);
-    fesetenv(FE_DFL_ENV);
+    slivi__mode_enter(&mode);
     if (pool == NULL || pool->workers == 0 || count < 2)
         work(NULL, &job, 0);
     else
         run_shared(pool, &job);
-    fesetenv(&mode);
+    slivi__mode_leave(&mode);
     return job.status != 0 ? slivi__fail(job.status, "%s", job.message) : 0;
 }
 

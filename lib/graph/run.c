@@ -6,7 +6,6 @@
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #include "graph/run.h"
 
-#include <fenv.h>
 #include <string.h>
 
 /* Phases of fewer operations are not worth waking anybody. */
@@ -453,21 +452,20 @@ static int check_run(const slivi_workspace *ws, const slivi_run *run)
 
 int slivi_workspace_run(slivi_workspace *ws, const slivi_run *run)
 {
-    fenv_t old;
+    slivi__mode mode;
     int status = check_run(ws, run);
     if (!status && ws->p->uses_blas)
         status = slivi__blas_enter();
     if (status)
         return status;
-    fegetenv(&old);
-    fesetenv(FE_DFL_ENV);
+    slivi__mode_enter(&mode);
     ws->run = run;
     set_addresses(ws);
     status = run_phases(ws);
     for (size_t i = 0; i < ws->p->output_count && !status; i++)
         deliver(ws, i);
     ws->run = NULL;
-    fesetenv(&old);
+    slivi__mode_leave(&mode);
     if (ws->p->uses_blas)
         slivi__blas_leave();
     return status;

@@ -94,6 +94,11 @@ typedef struct slivi__kernels {
     void (*column_sum)(size_t rows, size_t cols, const void *x, size_t ldx,
                        double *sum);
 
+    /* conversions, and whether all of x is finite */
+    void (*from_double)(size_t n, const double *x, void *y);
+    void (*to_double)(size_t n, const void *x, double *y);
+    int (*is_finite)(size_t n, const void *x);
+
     /* C_p <- A_p B, or C_p + A_p B where add, for each panel p: with one pass
        over B, k x n */
     void (*multiply)(size_t panels, const slivi__panel *p, size_t n, size_t k,

@@ -1,6 +1,7 @@
 /* score.c - the estimator: names, options, building, evaluating.
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
+#include "kernel/isa.h"
 #include "score/estimator.h"
 #include "score/names.h"
 
@@ -172,8 +173,7 @@ void slivi__score_load(const slivi_score *s, void *to, const double *from,
     if (s->precision == SLIVI_F64)
         memcpy(to, from, count * sizeof *from);
     else
-        for (size_t i = 0; i < count; i++)
-            ((float *)to)[i] = (float)from[i];
+        slivi__isa_best()->kernels[SLIVI_F32]->from_double(count, from, to);
 }
 
 void slivi__score_load_samples(const slivi_score *s, void *to, const double *z,
@@ -184,10 +184,12 @@ void slivi__score_load_samples(const slivi_score *s, void *to, const double *z,
         slivi__score_load(s, to, z, n * d);
         return;
     }
-    for (size_t i = 0; i < n * d; i++) {
-        double y = z[i] - s->mean[i % d];
-        slivi__score_load(s, (char *)to + i * s->entry, &y, 1);
-    }
+    for (size_t i = 0; i < n; i++, z += d)
+        for (size_t j = 0; j < d; j++)
+            if (s->precision == SLIVI_F64)
+                ((double *)to)[i * d + j] = z[j] - s->mean[j];
+            else
+                ((float *)to)[i * d + j] = (float)(z[j] - s->mean[j]);
 }
 
 void slivi__score_store(const slivi_score *s, double *to, const void *from,
@@ -196,8 +198,7 @@ void slivi__score_store(const slivi_score *s, double *to, const void *from,
     if (s->precision == SLIVI_F64)
         memcpy(to, from, count * sizeof *to);
     else
-        for (size_t i = 0; i < count; i++)
-            to[i] = (double)((const float *)from)[i];
+        slivi__isa_best()->kernels[SLIVI_F32]->to_double(count, from, to);
 }
 
 /* Before any samples the base is N(0, I). */
@@ -450,6 +451,8 @@ void slivi__score_plan_clear(slivi__score_plan *p)
 
 static int check_finite(const char *what, const double *x, size_t n, size_t d)
 {
+    if (slivi__isa_best()->kernels[SLIVI_F64]->is_finite(n * d, x))
+        return 0;
     for (size_t i = 0; i < n * d; i++)
         if (!isfinite(x[i]))
             return slivi__fail(SLIVI_ENONFINITE,
