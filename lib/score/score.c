@@ -167,13 +167,50 @@ int slivi__score_has_head(const slivi_score *s)
     return s->context && !strcmp(s->opt.base, "gaussian");
 }
 
+/* Samples and contexts come as double, and a context may be an image: they are
+   looked through and converted in pieces, by the pool. */
+typedef struct pieces {
+    const slivi__kernels *k;
+    const double *from;
+    size_t count, size; /* size: bytes of an entry of `to` */
+    char *to;
+} pieces;
+
+enum { PIECE = 16384 };
+
+static size_t piece(const pieces *p, size_t i)
+{
+    return p->count - i * PIECE < PIECE ? p->count - i * PIECE : PIECE;
+}
+
+static int convert_piece(size_t i, void *ctx)
+{
+    const pieces *p = ctx;
+    p->k->from_double(piece(p, i), p->from + i * PIECE,
+                      p->to + i * PIECE * p->size);
+    return 0;
+}
+
+static int check_piece(size_t i, void *ctx)
+{
+    const pieces *p = ctx;
+    return p->k->is_finite(piece(p, i), p->from + i * PIECE) ? 0
+                                                             : SLIVI_ENONFINITE;
+}
+
+static int run_pieces(const slivi_score *s, pieces *p,
+                      int (*task)(size_t i, void *ctx))
+{
+    return slivi_pool_run(p->count < 4 * PIECE ? NULL : s->pool,
+                          (p->count + PIECE - 1) / PIECE, task, p);
+}
+
 void slivi__score_load(const slivi_score *s, void *to, const double *from,
                        size_t count)
 {
-    if (s->precision == SLIVI_F64)
-        memcpy(to, from, count * sizeof *from);
-    else
-        slivi__isa_best()->kernels[SLIVI_F32]->from_double(count, from, to);
+    pieces p = {slivi__isa_best()->kernels[s->precision], from, count, s->entry,
+                to};
+    run_pieces(s, &p, convert_piece);
 }
 
 void slivi__score_load_samples(const slivi_score *s, void *to, const double *z,
@@ -449,9 +486,11 @@ void slivi__score_plan_clear(slivi__score_plan *p)
 
 /* ---- evaluation ------------------------------------------------------- */
 
-static int check_finite(const char *what, const double *x, size_t n, size_t d)
+static int check_finite(const slivi_score *s, const char *what, const double *x,
+                        size_t n, size_t d)
 {
-    if (slivi__isa_best()->kernels[SLIVI_F64]->is_finite(n * d, x))
+    pieces p = {slivi__isa_best()->kernels[SLIVI_F64], x, n * d, 0, NULL};
+    if (!run_pieces(s, &p, check_piece))
         return 0;
     for (size_t i = 0; i < n * d; i++)
         if (!isfinite(x[i]))
@@ -476,9 +515,10 @@ int slivi__score_check(const slivi_score *s, const double *z, const double *ctx,
                                : "samples are NULL");
     if (slivi__mul(n, s->dim > s->context ? s->dim : s->context, &most))
         return SLIVI_EOVERFLOW;
-    int status = check_finite("sample", z, n, s->dim);
-    return status || !s->context ? status
-                                 : check_finite("context", ctx, n, s->context);
+    int status = check_finite(s, "sample", z, n, s->dim);
+    return status || !s->context
+               ? status
+               : check_finite(s, "context", ctx, n, s->context);
 }
 
 slivi_score_workspace *slivi_score_workspace_create(slivi_score *s)
