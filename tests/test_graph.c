@@ -418,6 +418,38 @@ START_TEST(test_stop_gradient)
 }
 END_TEST
 
+/* given: its value is another's, its derivatives are its own. */
+START_TEST(test_given)
+{
+    testing t;
+    testing_open(&t, SLIVI_F64, 4);
+    slivi_graph *g = t.g;
+    slivi_node x = testing_input(&t, SLIVI_ROWS, 3, -1, 1, 0);
+    slivi_node v = testing_input(&t, SLIVI_ROWS, 3, -1, 1, 0);
+    slivi_node value = testing_input(&t, SLIVI_ROWS, 3, -1, 1, 0);
+    slivi_node y = slivi_sin(g, x), h = slivi_given(g, y, value);
+    slivi_node z = slivi_square(g, h);
+
+    check_equal(&t, z, slivi_square(g, value), DBL_EPSILON);
+    /* z' = 2 h y', where h is the value that was given */
+    slivi_node slope = slivi_scale(g, slivi_mul(g, value, slivi_cos(g, x)), 2);
+    check_equal(&t, slivi_jvp(g, z, x, v), slivi_mul(g, slope, v),
+                4 * DBL_EPSILON);
+    check_equal(&t, slivi_grad(g, z, x), slope, 4 * DBL_EPSILON);
+    check_zero(&t, slivi_jvp(g, z, value, v), SLIVI_ROWS, 3);
+    check_zero(&t, slivi_grad(g, z, value), SLIVI_ROWS, 3);
+
+    slivi_interp *it = slivi_interp_create(g, 1, &z, 4, NULL);
+    ck_assert_ptr_nonnull(it);
+    ck_assert_uint_eq(slivi_interp_nodes(it), 3); /* value, h, z: not y */
+    slivi_interp_free(it);
+    ck_assert_int_eq(slivi_given(g, y, slivi_columns(g, value, 0, 2)).id, 0);
+    ck_assert_int_eq(slivi_graph_status(g), SLIVI_ESHAPE);
+    ck_assert_str_eq(slivi_errmsg(), "given: n x 2 for n x 3");
+    testing_close(&t);
+}
+END_TEST
+
 START_TEST(test_unrelated)
 {
     testing t;
@@ -591,6 +623,7 @@ Suite *slivi_suite_graph(void)
     tcase_add_loop_test(tc, test_failures, 0, FAILURES);
     tcase_add_test(tc, test_variable);
     tcase_add_test(tc, test_stop_gradient);
+    tcase_add_test(tc, test_given);
     tcase_add_test(tc, test_unrelated);
     tcase_add_test(tc, test_jump);
     tcase_add_test(tc, test_softmax);

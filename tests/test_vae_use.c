@@ -81,6 +81,34 @@ START_TEST(threads_do_not_change_bits)
 }
 END_TEST
 
+/* The model's step takes x W from the score's, which must have made that of its
+   own images and weights. */
+START_TEST(x_w_is_shared)
+{
+    enum { N = 5, DIM = 50, WIDE = 8 };
+    float x[128 * DIM], w[DIM * WIDE];
+    slivi_vae *v = slivi_vae_create(DIM);
+    pixels(x);
+    ck_assert_int_eq(slivi_vae_set(v, "hidden", "8"), 0);
+    ck_assert_int_eq(slivi_vae_set(v, "binarise", "none"), 0);
+    ck_assert_int_eq(slivi_vae_ready(v), 0);
+    steps(v, x, 2);
+    memcpy(w, slivi_params_const_values(v->params), sizeof w);
+    ck_assert_str_eq(slivi_params_view(v->params, 0)->name, "encoder.w1");
+    ck_assert_int_eq(slivi_vae_step(v, x, N, NULL), 0);
+    ck_assert_int_ne(v->plan[SLIVI__VAE_MODEL].shared.id, 0);
+    const float *shared = v->plan[SLIVI__VAE_SCORE].out_memory[1];
+    for (size_t i = 0; i < N; i++)
+        for (size_t j = 0; j < WIDE; j++) {
+            double sum = 0;
+            for (size_t k = 0; k < DIM; k++)
+                sum += (double)x[i * DIM + k] * (double)w[k * WIDE + j];
+            ck_assert_double_le(fabs(sum - (double)shared[i * WIDE + j]), 1e-5);
+        }
+    slivi_vae_free(v);
+}
+END_TEST
+
 START_TEST(resumed_training_is_bit_for_bit)
 {
     float x[128 * 50];
@@ -291,6 +319,7 @@ Suite *slivi_suite_vae_use(void)
     tcase_set_timeout(c, 60);
     tcase_add_unchecked_fixture(c, scratch_open, scratch_close);
     tcase_add_loop_test(c, threads_do_not_change_bits, 0, 12);
+    tcase_add_test(c, x_w_is_shared);
     tcase_add_loop_test(c, resumed_training_is_bit_for_bit, 0, 4);
     tcase_add_test(c, evaluation_follows_the_averages);
     tcase_add_test(c, bad_pixels_leave_the_parameters_alone);
