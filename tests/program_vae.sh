@@ -127,6 +127,7 @@ run 0 --version
 grep -q 'BLAS' "$folder/stdout" || complain "--version without BLAS"
 run 0 --list
 grep -q 'ssm-vr' "$folder/stdout" || complain "--list without ssm-vr"
+grep -E '^  [a-z0-9-]+ *$' "$folder/stdout" && complain "a choice without help"
 
 # ---- seeds and files of options -------------------------------------------
 

@@ -86,7 +86,8 @@ START_TEST(test_limits)
     ck_assert_str_eq(slivi_errmsg(), "interp: output 0 is not a node");
     ck_assert_ptr_null(slivi_interp_create(g, 0, &y, 4, NULL));
     ck_assert_ptr_null(slivi_interp_create(g, 1, &y, 0, NULL));
-    ck_assert_str_eq(slivi_errmsg(), "interp: 1 outputs, at most 0 rows");
+    ck_assert_str_eq(slivi_errmsg(),
+                     "interp: max_rows is 0, not 1 to 2^32 - 1");
     ck_assert_ptr_null(slivi_interp_create(g, 1, &huge, 4, NULL));
     ck_assert_str_eq(slivi_errmsg(), "interp: broadcast of 8 columns");
     slivi_graph_free(g);
@@ -240,10 +241,11 @@ START_TEST(test_failed_runs)
         } else if (k < 3) {
             index[1] = 2;
             check_failed_run(it, SLIVI_EINVAL,
-                             "index: entry 1 is 2, the table has 2 rows", first,
-                             second);
+                             "entry 1 of the index is 2, the table has 2 rows",
+                             first, second);
             index[1] = -1;
-            check_failed_run(it, SLIVI_EINVAL, "entry 1 is -1", first, second);
+            check_failed_run(it, SLIVI_EINVAL, "entry 1 of the index is -1",
+                             first, second);
             index[1] = 1;
         } else {
             check_failed_run(it, SLIVI_ECALLBACK,

@@ -102,7 +102,8 @@ static int is_binary(size_t loop)
 /* By the C library in double; for f32 the result is near this. */
 static double formula(size_t loop, double a, double b, double c)
 {
-    const double y[] = {
+    const double y[SLIVI__LOOP_COUNT + 1] = {
+        [SLIVI__LOOP_COUNT] = 0,
         [SLIVI__LOOP_copy] = a,
         [SLIVI__LOOP_add] = a + b,
         [SLIVI__LOOP_sub] = a - b,

@@ -119,6 +119,20 @@ static double adam(double p, const double *g)
 static double (*const recurrences[])(double p, const double *g) = {
     sgd, rmsprop, rmsprop_momentum, adam};
 
+/* Every optimiser is one of those that the tests go through. */
+START_TEST(test_all_are_tested)
+{
+    for (size_t i = 0; slivi_optimizer_names[i]; i++) {
+        int found = 0;
+        for (int k = 0; k < LEARN_OPTIMIZERS; k++)
+            found |= !strcmp(learn_optimizer(k).optimizer,
+                             slivi_optimizer_names[i]);
+        ck_assert_msg(found, "no test knows the optimizer %s",
+                      slivi_optimizer_names[i]);
+    }
+}
+END_TEST
+
 START_TEST(test_recurrence)
 {
     const enum slivi_precision precision = _i < LEARN_OPTIMIZERS ? SLIVI_F64
@@ -549,6 +563,7 @@ END_TEST
 TCase *learn_learner(void)
 {
     TCase *c = tcase_create("learner");
+    tcase_add_test(c, test_all_are_tested);
     tcase_add_loop_test(c, test_recurrence, 0, 2 * LEARN_OPTIMIZERS);
     tcase_add_test(c, test_defaults);
     tcase_add_test(c, test_create_refusals);

@@ -284,6 +284,39 @@ static int failing(size_t n, size_t d, const double *x, double *value,
 
 /* Row 150 of 300 is in the third block of five; the same status and message as
    the plain executor's, on any pool, and all is well afterwards. */
+/* Results are written while inputs are still read: memory of both is refused,
+   where it is used by so many samples. */
+START_TEST(overlaps_are_refused)
+{
+    float memory[30] = {0};
+    slivi_graph *g = slivi_graph_create(SLIVI_F32);
+    slivi_node x = slivi_input(g, "x", SLIVI_ROWS, 3);
+    slivi_node y = slivi_tanh(g, x);
+    works k = works_open(g, 1, &y, 5, 0);
+    slivi_run run = {.n = 5};
+    works_bind(&k, x, memory);
+    works_bind(&k, y, memory + 15);
+    works_go(&k, &run);
+    works_bind(&k, y, memory + 12); /* apart with 4 samples */
+    run.n = 4;
+    works_go(&k, &run);
+    run.n = 5;
+    ck_assert_int_eq(slivi_workspace_run(k.ws, &run), SLIVI_EINVAL);
+    ck_assert_str_eq(slivi_errmsg(),
+                     "plan: output tanh.2 lies in the memory of input x");
+    works_bind(&k, x, memory + 15);
+    works_bind(&k, y, memory + 15);
+    ck_assert_int_eq(slivi_workspace_run(k.ws, &run), SLIVI_EINVAL);
+    works_bind(&k, y, memory);
+    works_go(&k, &run);
+    works_close(&k);
+    slivi_graph_free(g);
+    ck_assert_ptr_null(slivi_plan_create(NULL, 1, &y, 5));
+    ck_assert_ptr_null(slivi_workspace_create(NULL, NULL));
+    ck_assert_ptr_null(slivi_interp_create(NULL, 1, &y, 5, NULL));
+}
+END_TEST
+
 START_TEST(failures_inside_a_run)
 {
     enum { N = 300 };
@@ -411,6 +444,7 @@ Suite *slivi_suite_run_use(void)
     tcase_add_loop_test(tc, zeros_are_skipped_without_a_trace, 0, 2);
     tcase_add_loop_test(tc, the_mode_of_the_caller_does_not_matter, 0, 6);
     tcase_add_test(tc, limits_of_a_run);
+    tcase_add_test(tc, overlaps_are_refused);
     tcase_add_loop_test(tc, failures_inside_a_run, 0, 4);
     tcase_add_test(tc, sums_of_what_a_user_gives);
     tcase_add_test(tc, a_run_allocates_nothing);

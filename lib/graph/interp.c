@@ -134,7 +134,8 @@ static int place_buffers(slivi_interp *it)
                                node->op->name, node->cols);
         if (!(node->op->traits & SLIVI_OP_INPUT))
             it->code[i].buffer = take_buffer(it, entries * it->size);
-        for (int k = 0; k < slivi__reads(node->op); k++) { /* free what ends here */
+        for (int k = 0; k < slivi__reads(node->op);
+             k++) { /* free what ends here */
             instruction *in = &it->code[it->where[node->in[k].id]];
             if (in->last == (int)i && in->buffer >= 0)
                 it->buffers[in->buffer].busy = 0;
@@ -196,11 +197,15 @@ slivi_interp *slivi_interp_create(const slivi_graph *g, size_t count,
                                   const slivi_node outputs[], size_t max_rows,
                                   slivi_pool *pool)
 {
+    if (!g)
+        return slivi__fail_null(SLIVI_EINVAL, "interp: no graph");
     if (slivi_graph_status(g) || check_outputs(g, count, outputs))
         return NULL;
-    if (!count || !max_rows || max_rows > UINT32_MAX)
+    if (!count)
+        return slivi__fail_null(SLIVI_EINVAL, "interp: no outputs");
+    if (!max_rows || max_rows > UINT32_MAX)
         return slivi__fail_null(SLIVI_EINVAL,
-                                "interp: %zu outputs, at most %zu rows", count,
+                                "interp: max_rows is %zu, not 1 to 2^32 - 1",
                                 max_rows);
     slivi_interp *it = slivi__alloc(1, sizeof *it);
     if (!it)

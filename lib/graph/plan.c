@@ -396,15 +396,19 @@ static int build(slivi_plan *p, size_t count, const slivi_node *outputs)
 static int check(const slivi_graph *g, size_t count, const slivi_node *outputs,
                  size_t max_rows)
 {
+    if (!g)
+        return slivi__fail(SLIVI_EINVAL, "plan: no graph");
     if (slivi_graph_status(g))
         return slivi_graph_status(g);
     for (size_t i = 0; i < count; i++)
         if (!slivi__at(g, outputs[i]))
             return slivi__fail(SLIVI_EINVAL, "plan: output %zu is not a node",
                                i);
-    if (!count || !max_rows || max_rows > UINT32_MAX)
-        return slivi__fail(SLIVI_EINVAL, "plan: %zu outputs, at most %zu rows",
-                           count, max_rows);
+    if (!count)
+        return slivi__fail(SLIVI_EINVAL, "plan: no outputs");
+    if (!max_rows || max_rows > UINT32_MAX)
+        return slivi__fail(
+            SLIVI_EINVAL, "plan: max_rows is %zu, not 1 to 2^32 - 1", max_rows);
     return 0;
 }
 

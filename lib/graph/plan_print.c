@@ -1,13 +1,8 @@
-/* plan_print.c - a plan, for people to read.
-
-   A line for each instruction:
-
-       5  product   w 256 x 256   64 + 64 rows   -> 12 h, 13 dh
+/* plan_print.c - a plan, for people to read: see slivi_plan_print in
+   slivi/graph.h.
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #include "graph/plan.h"
-
-#include <inttypes.h>
 
 typedef struct printer {
     const slivi_plan *p;
@@ -28,6 +23,29 @@ static void name(const printer *w, int id)
         fprintf(w->out, "%s", (const char *)node->a.p);
     else
         fprintf(w->out, "%s.%d", node->op->name, id);
+}
+
+/* op.NUMBER(operands) */
+static void call(const printer *w, int id)
+{
+    const slivi__value *v = &w->p->value[id];
+    name(w, id);
+    for (int k = 0; k < v->node->op->arity; k++) {
+        fprintf(w->out, k ? ", " : "(");
+        name(w, v->in[k]);
+    }
+    if (v->node->op->arity)
+        fprintf(w->out, ")");
+    else if (v->node->op == &slivi__op_constant)
+        fprintf(w->out, " = %g", v->node->a.c);
+}
+
+/* The outputs that are this value. */
+static void outputs(const printer *w, int id)
+{
+    for (size_t i = 0; i < w->p->output_count; i++)
+        if (w->p->value[w->p->outputs[i].id].same == id)
+            fprintf(w->out, " = output %zu", i);
 }
 
 static const char *home(const printer *w, int id)
@@ -65,9 +83,10 @@ static void print_product(const printer *w, const slivi__instruction *c)
     name(w, c->node);
     fprintf(w->out, "%s ->", c->transposed < 0 ? "" : "'");
     for (size_t i = 0; i < c->count; i++) {
-        fprintf(w->out, " ");
+        fprintf(w->out, i ? ", " : " ");
         name(w, p->pair[c->first + i].b);
         fprintf(w->out, "%s", home(w, p->pair[c->first + i].b));
+        outputs(w, p->pair[c->first + i].b);
     }
     fprintf(w->out, "\n");
 }
@@ -79,12 +98,14 @@ static void print_chain(const printer *w, const slivi__instruction *c)
     fprintf(w->out, " x %zu, %zu slots:", c->cols, c->slots);
     for (size_t i = c->first; i < c->first + c->count; i++) {
         const slivi__step *s = &p->step[i];
-        fprintf(w->out, " ");
-        name(w, s->node);
+        fprintf(w->out, i == c->first ? " " : ", ");
+        call(w, s->node);
         fprintf(w->out, "%s%s%s", s->local ? " (again)" : "",
                 s->what != SLIVI__STEP_TOTAL && s->slot < 0 ? " (kept)" : "",
                 s->what != SLIVI__STEP_TOTAL && s->slot < 0 ? home(w, s->node)
                                                             : "");
+        if (s->what != SLIVI__STEP_TOTAL)
+            outputs(w, s->node);
     }
     fprintf(w->out, "\n");
 }
@@ -98,8 +119,10 @@ static void print_instruction(const printer *w, const slivi__instruction *c)
         print_product(w, c);
     } else {
         fprintf(w->out, "  ");
-        name(w, c->node);
-        fprintf(w->out, " %s%s\n", shape(w, c->node, text), home(w, c->node));
+        call(w, c->node);
+        fprintf(w->out, " %s%s", shape(w, c->node, text), home(w, c->node));
+        outputs(w, c->node);
+        fprintf(w->out, "\n");
     }
 }
 
@@ -120,6 +143,7 @@ static void print_gradient(const printer *w, int id)
     }
     fprintf(w->out, " -> ");
     name(w, id);
+    outputs(w, id);
     fprintf(w->out, "\n");
 }
 
@@ -148,8 +172,10 @@ static void print_batch(const printer *w, const slivi__phase *f)
     for (size_t i = f->total; i < f->whole_end; i++) {
         char text[48];
         fprintf(w->out, i < f->total_end ? "  total " : "  ");
-        name(w, p->order[i]);
-        fprintf(w->out, " %s\n", shape(w, p->order[i], text));
+        call(w, p->order[i]);
+        fprintf(w->out, " %s", shape(w, p->order[i], text));
+        outputs(w, p->order[i]);
+        fprintf(w->out, "\n");
     }
     for (size_t i = f->late; i < f->late_end; i++)
         if (p->tile[i].first == 0) {

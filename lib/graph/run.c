@@ -71,7 +71,9 @@ static int make_room(slivi_workspace *ws)
 
 slivi_workspace *slivi_workspace_create(const slivi_plan *p, slivi_pool *pool)
 {
-    slivi_workspace *ws = slivi__alloc(1, sizeof *ws);
+    slivi_workspace *ws = p ? slivi__alloc(1, sizeof *ws)
+                            : slivi__fail_null(SLIVI_EINVAL,
+                                               "workspace: no plan");
     if (!ws)
         return NULL;
     ws->p = p;
@@ -114,7 +116,9 @@ int slivi_workspace_bind(slivi_workspace *ws, slivi_node x, void *memory)
     const slivi_plan *p = ws->p;
     const slivi__node *node = slivi__at(p->g, x);
     if (!node || (size_t)x.id > p->count)
-        return slivi__fail(SLIVI_EINVAL, "bind: not a node of the plan");
+        return slivi__fail(SLIVI_EINVAL, "bind: %d is not a node of the plan",
+                           x.id);
+    ws->apart = 0;
     if (node->op->traits & SLIVI_OP_INPUT) {
         ws->bound[x.id] = memory; /* in vain if no output needs it */
         return 0;
@@ -124,9 +128,8 @@ int slivi_workspace_bind(slivi_workspace *ws, slivi_node x, void *memory)
             ws->result[i] = memory;
             return 0;
         }
-    return slivi__fail(SLIVI_EINVAL,
-                       "bind: a node of %s is neither input nor output",
-                       node->op->name);
+    return slivi__fail(SLIVI_EINVAL, "bind: %s.%d is neither input nor output",
+                       node->op->name, x.id);
 }
 
 /* ---- addresses -------------------------------------------------------- */
@@ -434,7 +437,33 @@ static void deliver(const slivi_workspace *ws, size_t i)
             ((double *)to)[j] += ((const double *)from)[j];
 }
 
-static int check_run(const slivi_workspace *ws, const slivi_run *run)
+/* Results are written while inputs are still read. */
+static int check_apart(slivi_workspace *ws, size_t n)
+{
+    const slivi_plan *p = ws->p;
+    for (size_t i = 0; i < p->output_count; i++) {
+        const slivi__node *y = slivi__at(p->g, p->outputs[i]);
+        const char *to = ws->result[i];
+        const char *end = to
+                          + slivi__count_rows(y->rows, n) * y->cols * p->size;
+        for (int id = 1; to && id <= (int)p->count; id++) {
+            const slivi__node *x = p->value[id].node;
+            const char *from = ws->bound[id];
+            if (p->value[id].kind == SLIVI__BOUND && from < end
+                && to < from
+                            + slivi__count_rows(x->rows, n) * x->cols * p->size)
+                return slivi__fail(SLIVI_EINVAL,
+                                   "plan: output %s.%d lies in the memory of "
+                                   "input %s",
+                                   y->op->name, p->outputs[i].id,
+                                   (const char *)x->a.p);
+        }
+    }
+    ws->apart = n;
+    return 0;
+}
+
+static int check_run(slivi_workspace *ws, const slivi_run *run)
 {
     const slivi_plan *p = ws->p;
     if (!run->n || run->n > p->max_rows)
@@ -447,7 +476,7 @@ static int check_run(const slivi_workspace *ws, const slivi_run *run)
         if (p->value[id].kind == SLIVI__BOUND && !ws->bound[id])
             return slivi__fail(SLIVI_EINVAL, "plan: input %s is not bound",
                                (const char *)p->value[id].node->a.p);
-    return 0;
+    return run->n > ws->apart ? check_apart(ws, run->n) : 0;
 }
 
 int slivi_workspace_run(slivi_workspace *ws, const slivi_run *run)

@@ -35,6 +35,7 @@ struct slivi_workspace {
     slivi_pool *pool;
     void **bound;  /* memory of inputs, by id */
     void **result; /* memory of outputs, by number */
+    size_t apart;  /* samples for which bindings are known not to overlap */
     char *batch;
     slivi__bench *bench; /* by worker */
     size_t workers, bytes;

@@ -35,7 +35,7 @@ const char *const slivi_optimizer_names[] = {"momentum", "rmsprop", "adam",
 
 const slivi__optimizer *slivi__optimizer_find(const char *name)
 {
-    for (size_t i = 0; slivi_optimizer_names[i]; i++)
+    for (size_t i = 0; i < sizeof optimizers / sizeof *optimizers; i++)
         if (!strcmp(optimizers[i].name, name))
             return &optimizers[i];
     return slivi__fail_null(SLIVI_ENAME, "no optimizer \"%.64s\"", name);

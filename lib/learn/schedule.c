@@ -34,7 +34,7 @@ const char *const slivi_schedule_names[] = {"constant", "linear", "cosine",
 
 const slivi__schedule *slivi__schedule_find(const char *name)
 {
-    for (size_t i = 0; slivi_schedule_names[i]; i++)
+    for (size_t i = 0; i < sizeof schedules / sizeof *schedules; i++)
         if (!strcmp(schedules[i].name, name))
             return &schedules[i];
     return slivi__fail_null(SLIVI_ENAME, "no schedule \"%.64s\"", name);

@@ -8,7 +8,7 @@
        slivi_node y = slivi_tanh(g, slivi_matmul(g, x, w));
 
    differentiated by adding more nodes (slivi_jvp, slivi_vjp), and evaluated by
-   an executor (slivi_interp).  The derivative nodes are made of the same
+   an executor (slivi_plan, the fast one, or slivi_interp, the plain one).  The derivative nodes are made of the same
    operations, so derivatives nest to any order.
 
    Rows are symbolic.  A node has either a fixed number of rows, or S n rows
@@ -179,10 +179,9 @@ slivi_node slivi_stop_gradient(slivi_graph *g, slivi_node x);
    behind it passes through. */
 slivi_node slivi_variable(slivi_graph *g, slivi_node x);
 
-/* y, of which the value is already in `value`, a node of its shape that does not
-   depend on anything differentiated with respect to: often an input that holds
-   the output of another graph's run.  y itself is not evaluated for it; its
-   derivatives are. */
+/* y, of which the value is already in `value`, a node of its shape: often an
+   input that holds the output of another graph's run.  y itself is not
+   evaluated for it; derivatives are y's and see nothing behind `value`. */
 slivi_node slivi_given(slivi_graph *g, slivi_node y, slivi_node value);
 
 /* A user's function of rows: value[i] = f(x_i) and grad (n x d) its gradient,
@@ -259,29 +258,33 @@ size_t slivi_interp_nodes(const slivi_interp *it);
    entrywise operations run in chains over pieces that stay in a core's first
    cache, products with one right operand run as one, samples go block by block
    through all that concerns them alone, and gradients of weights are then made
-   in tiles.  The results are the plain executor's to rounding; their bits
-   depend neither on the pool nor on how the other rows of a run are, and a
-   row's neither on the rows beside it.
+   in tiles.  The results are the plain executor's to rounding.  Bits do
+   not depend on the pool, and a row's bits not on the other rows.
 
    A plan does not change once it is made: runs may use it at the same time,
    each with a workspace of its own. */
 typedef struct slivi_plan slivi_plan;
 typedef struct slivi_workspace slivi_workspace;
 
-/* For runs of up to max_rows samples.  The graph must outlive it. */
+/* For runs of up to max_rows samples, 1 to 2^32 - 1.  The graph must outlive
+   it; `outputs` is copied. */
 slivi_plan *slivi_plan_create(const slivi_graph *g, size_t count,
                               const slivi_node outputs[], size_t max_rows);
 void slivi_plan_free(slivi_plan *p); /* NULL is fine */
-/* Writes what the plan does, for people to read. */
+/* Writes what the plan does, for people to read.  op.NUMBER is a node, x' a
+   transposed matrix, n the samples of a run.  A chain lists its passes as
+   op.NUMBER(operands); (kept): the result goes to memory, (band) until gradients
+   have taken up a band of blocks, (batch) for the whole run; (again): made anew
+   for this chain; slots: pieces of a chain that never go to memory. */
 int slivi_plan_print(const slivi_plan *p, FILE *out);
 
-/* The memory of one run at a time, all of it allocated here.  The plan must
-   outlive it, and the pool, which may be NULL. */
+/* The memory of one run at a time, all of it allocated here; used by one thread
+   at a time.  The plan must outlive it, and the pool, which may be NULL. */
 slivi_workspace *slivi_workspace_create(const slivi_plan *p, slivi_pool *pool);
 void slivi_workspace_free(slivi_workspace *ws); /* NULL is fine */
 size_t slivi_workspace_bytes(const slivi_workspace *ws);
 
-/* As slivi_interp_bind.  Results may be written while a run still reads its
+/* As slivi_interp_bind; NULL unbinds.  Results may be written while a run still reads its
    inputs, so no output's memory may overlap an input's; the output of one
    workspace may be the input of another. */
 int slivi_workspace_bind(slivi_workspace *ws, slivi_node x, void *memory);

@@ -77,7 +77,8 @@ int slivi_score_get(const slivi_score *s, const char *name, char *text,
 /* One optimiser step on n >= 1 fresh samples (ctx NULL when there is no
    context; one that is given to an estimator without is refused).  Allocates
    on the first call and when n is larger than ever before.  With base gaussian
-   and no context the base's moments first follow the samples.  *loss, unless NULL, receives the objective before the step.
+   and no context the base's moments first follow the samples.  *loss, unless
+   NULL, receives the objective before the step.
    SLIVI_ENONFINITE: a sample, the loss or a gradient is not finite; the
    estimator is as before the call. */
 int slivi_score_update(slivi_score *s, const double *z, const double *ctx,

@@ -63,8 +63,8 @@ typedef struct slivi_vae_losses {
 
 /* One training step on n images, n up to option "batch".  x is binarised anew
    (u < pixel) where the likelihood is bernoulli and option "binarise" is
-   "dynamic".  A value that is not finite, or with likelihood bernoulli not in [0, 1], is
-   refused before anything changes.  SLIVI_ENONFINITE of a loss or gradient
+   "dynamic".  A value that is not finite, or with likelihood bernoulli not in
+   [0, 1], is refused before anything changes.  SLIVI_ENONFINITE of a loss or gradient
    names the tensor; encoder and decoder are then as before the step, and the
    score net may have done some of its steps.  Allocates nothing after the
    first. */

@@ -11,6 +11,7 @@
 
 #include "base/base.h"
 
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -41,12 +42,18 @@ static const struct {
      "numbers of threads (default 1,2)"},
     {"--json", "FILE", offsetof(command, json), "write all figures to FILE"},
     {"--peer", "COMMAND", offsetof(command, peer),
-     "another program in the same run, see peer/ssm_vae.py"},
+     "another program in the same run, see tests/bench/peer.h"},
     {"--case", "memory", offsetof(command, one_case),
-     "resident memory at two steps of long runs, instead of times"},
+     "resident memory at two steps of long runs, instead of times;\n"
+     "                       takes --mnist and --json only"},
 };
 
 enum { OPTIONS = sizeof options / sizeof *options };
+
+static const char legend[] =
+    "Columns: ms for a step; of sgemm: its rate over that of a product of\n"
+    "order 1024 by OpenBLAS on as many threads; / direct: its time over the\n"
+    "hand-written step's.  Medians of ratios within a repetition.\n";
 
 static int help(FILE *out)
 {
@@ -56,7 +63,8 @@ static int help(FILE *out)
     for (size_t i = 0; i < OPTIONS; i++)
         fprintf(out, "  %-10s %-8s  %s\n", options[i].name, options[i].value,
                 options[i].help);
-    fprintf(out, "  %-10s %-8s  this text\n\ncases:\n", "--help", "");
+    fprintf(out, "  %-10s %-8s  this text\n\n%s\ncases:\n", "--help", "",
+            legend);
     for (const bench_case *c = bench_cases; c->name; c++)
         fprintf(out, "  %s\n", c->name);
     return out == stdout ? 0 : 2;
@@ -84,37 +92,62 @@ static int read_threads(command *c)
     }
 }
 
+static int chosen(const command *c, const bench_case *b)
+{
+    return !c->only || strstr(b->name, c->only) != NULL;
+}
+
+static int any_chosen(const command *c)
+{
+    for (const bench_case *b = bench_cases; b->name; b++)
+        if (chosen(c, b))
+            return 1;
+    return 0;
+}
+
 static int read_command(command *c, int argc, char **argv)
 {
     *c = (command){.repeat = "21", .threads = "1,2"};
     for (int i = 1; i < argc; i += 2) {
         size_t k = 0;
-        if (!strcmp(argv[i], "--help"))
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
             exit(help(stdout));
         while (k < OPTIONS && strcmp(argv[i], options[k].name))
             k++;
         if (k == OPTIONS)
-            return complain("no such option", argv[i]);
+            return complain("no such option (try --help)", argv[i]);
         if (i + 1 == argc)
             return complain("a value is missing", argv[i]);
         memcpy((char *)c + options[k].at, &argv[i + 1], sizeof(char *));
     }
     char *end;
-    c->repeats = strtoul(c->repeat, &end, 10);
-    if (*end || !c->repeats)
-        return complain("--repeat wants a number", c->repeat);
+    const long repeats = strtol(c->repeat, &end, 10);
+    if (*end || repeats < 1 || repeats > RACE_REPEATS_MOST)
+        return complain("--repeat wants a number from 1 to 10000", c->repeat);
+    c->repeats = (size_t)repeats;
+    if (c->only && !any_chosen(c))
+        return complain("no case's name contains", c->only);
     if (c->one_case && strcmp(c->one_case, "memory"))
         return complain("--case takes memory; for times there is --only",
                         c->one_case);
     return read_threads(c);
 }
 
-/* ---- verification ------------------------------------------------------- */
-
-static int chosen(const command *c, const bench_case *b)
+/* Is there a place for the figures?  Found out before hours of timing. */
+static int check_json(const char *path)
 {
-    return !c->only || strstr(b->name, c->only) != NULL;
+    FILE *file = path ? fopen(path, "a") : NULL;
+    if (path && !file) {
+        fprintf(stderr, "slivi-bench: cannot write: %s: %s\n", path,
+                strerror(errno));
+        return 1;
+    }
+    if (file)
+        fclose(file);
+    return 0;
 }
+
+/* ---- verification ------------------------------------------------------- */
 
 static int print_verdict(const bench_case *b, size_t threads, const verdict *v,
                          json_t *rows)
@@ -152,7 +185,7 @@ static int verify_all(const command *c, const images *im, json_t *rows)
     return status;
 }
 
-/* The count is the algorithm's: published figures of 690 and 657 million. */
+/* By hand: 690 and 657 million, 8 products with the 784 pixels and 14 others. */
 static int check_flops(void)
 {
     const shape s32 = {32, 0, IMAGE_DIM, {256, 256}, 128};
@@ -236,6 +269,8 @@ int main(int argc, char **argv)
 {
     command c;
     int code = read_command(&c, argc, argv);
+    if (!code)
+        code = check_json(c.json);
     if (code)
         return code;
     signal(SIGPIPE, SIG_IGN); /* a peer may end early */

@@ -72,6 +72,12 @@ static const char *instructions(void)
 #endif
 }
 
+#ifdef __clang__
+#define COMPILER __VERSION__
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
+
 json_t *machine_describe(void)
 {
     char model[256] = "unknown", date[64] = "";
@@ -86,7 +92,7 @@ json_t *machine_describe(void)
                      (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "blas_core",
                      slivi_blas_core(), "blas", slivi_blas_config(),
                      "instructions", instructions(), "direct_products",
-                     product_name(), "compiler", __VERSION__, "flags",
+                     product_name(), "compiler", COMPILER, "flags",
                      SLIVI_BENCH_FLAGS, "commit", SLIVI_BENCH_COMMIT, "slivi",
                      slivi_version(), "environment", variables());
 }
@@ -109,11 +115,14 @@ void machine_print(const json_t *machine)
 
 void machine_warn(void)
 {
-    if (getenv("OPENBLAS_CORETYPE"))
-        fprintf(stderr,
-                "slivi-bench: OPENBLAS_CORETYPE is set (%s): BLAS may be much "
-                "slower than it is on this machine\n",
-                getenv("OPENBLAS_CORETYPE"));
+    static const char *const names[] = {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE",
+                                        "OPENBLAS_NUM_THREADS"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (getenv(names[i]))
+            fprintf(stderr,
+                    "slivi-bench: %s is set (%s): BLAS may be much slower than "
+                    "it is on this machine\n",
+                    names[i], getenv(names[i]));
 }
 
 void machine_memory(size_t *resident, size_t *peak)

@@ -29,7 +29,7 @@ typedef struct mlp {
     const vectors *all;
     size_t width[MLP_LAYERS + 1];
     size_t w[MLP_LAYERS], b[MLP_LAYERS]; /* offsets */
-    float *turned[MLP_LAYERS];           /* w', or NULL: see mlp_turned */
+    float *turned[MLP_LAYERS];           /* w', or NULL: see mlp_turn */
 } mlp;
 
 size_t mlp_size(const size_t width[MLP_LAYERS + 1]);

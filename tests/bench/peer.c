@@ -41,8 +41,8 @@ static int await(peer *p, const char *word)
             return 0;
         fprintf(stderr, "peer: %s\n", line);
     }
-    return slivi__fail(SLIVI_ESYSTEM, "bench: the peer ended without \"%s\"",
-                       word);
+    return slivi__fail(SLIVI_ESYSTEM,
+                       "bench: the peer ended before it said \"%s\"", word);
 }
 
 static int say(peer *p, const char *word)
@@ -102,8 +102,9 @@ int peer_end(peer *p, json_t *rows)
         if (row)
             json_array_append_new(rows, row);
         else
-            status = slivi__fail(SLIVI_EFORMAT, "bench: the peer said %.200s",
-                                 line);
+            status = slivi__fail(SLIVI_EFORMAT,
+                                 "bench: the peer's row is not JSON: %.*s",
+                                 (int)strcspn(line, "\n"), line);
     }
     peer_stop(p);
     return status;

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <time.h>
 
-enum { REPEATS_MOST = 10000 };
 static const double block_seconds = 0.02;
 
 double race_now(void)
@@ -73,7 +72,7 @@ static int calibrate(contender *c)
 int race_run(race *r, size_t repeats, int (*between)(void *ctx), void *ctx)
 {
     int status = 0;
-    r->repeats = repeats < REPEATS_MOST ? repeats : REPEATS_MOST;
+    r->repeats = repeats < RACE_REPEATS_MOST ? repeats : RACE_REPEATS_MOST;
     for (size_t i = 0; i < r->count && !status; i++) {
         contender *c = &r->at[i];
         c->seconds = slivi__alloc(r->repeats, sizeof *c->seconds);
