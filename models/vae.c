@@ -503,8 +503,8 @@ int slivi__vae_check(const slivi_vae *v, const float *x, size_t n, int pixels)
                        pixels ? ", not in [0, 1]" : "", slivi_vae_steps(v));
 }
 
-int slivi_vae_step(slivi_vae *v, const float *x, size_t n,
-                   slivi_vae_losses *losses)
+static int take_step(slivi_vae *v, const float *x, size_t n,
+                     slivi_vae_losses *losses)
 {
     slivi_vae_losses own;
     losses = losses ? losses : &own;
@@ -525,4 +525,14 @@ int slivi_vae_step(slivi_vae *v, const float *x, size_t n,
     for (size_t i = 0; i < v->opt.score_steps && !v->is_closed && !status; i++)
         status = step_score(v, x, n, losses);
     return status ? status : step_model(v, x, n, losses);
+}
+
+int slivi_vae_step(slivi_vae *v, const float *x, size_t n,
+                   slivi_vae_losses *losses)
+{
+    slivi__mode mode;
+    slivi__mode_enter(&mode);
+    int status = take_step(v, x, n, losses);
+    slivi__mode_leave(&mode);
+    return status;
 }

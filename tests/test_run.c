@@ -404,6 +404,73 @@ START_TEST(chunks_and_plans_in_a_row)
 }
 END_TEST
 
+/* d mean(tanh(x w)) / dw at w = 0, x = 0.1: each of many rows (samples, or slices
+   of few) adds the same, so that nothing is rounded away by chance. */
+START_TEST(gradients_of_many_rows_keep_their_digits)
+{
+    enum { MANY = 60000, SLICES = 250, D = 4, WIDE = 32 };
+    const size_t n = _i ? MANY / SLICES : MANY;
+    float *x = malloc(MANY * D * sizeof *x), w[D * WIDE] = {0}, gw[D * WIDE];
+    slivi_graph *g = slivi_graph_create(SLIVI_F32);
+    slivi_node in = slivi_input(g, "x", SLIVI_ROWS, D), xs = in;
+    slivi_node ws = slivi_input(g, "w", D, WIDE), grad;
+    if (_i)
+        xs = slivi_broadcast(g, xs, SLICES * SLIVI_ROWS, D);
+    slivi_node y = slivi_mean(g, slivi_tanh(g, slivi_matmul(g, xs, ws)));
+    ck_assert_int_eq(slivi_vjp(g, y, slivi_full(g, 1, 1, 1), 1, &ws, &grad), 0);
+    for (size_t i = 0; i < n * D; i++)
+        x[i] = 0.1F;
+    works k = works_open(g, 1, &grad, n, 1);
+    works_bind(&k, in, x);
+    works_bind(&k, ws, w);
+    works_bind(&k, grad, gw);
+    works_go(&k, &(slivi_run){.n = n});
+    const double exact = (double)0.1F / WIDE;
+    for (size_t i = 0; i < D * WIDE; i++)
+        ck_assert_double_le(fabs((double)gw[i] / exact - 1), 1e-4);
+    works_close(&k);
+    slivi_graph_free(g);
+    free(x);
+}
+END_TEST
+
+/* A gradient that is an output is not merged into the sum that reads it; rows
+   that a later level's gradient reads outlive their band. */
+START_TEST(gradients_that_others_need)
+{
+    enum { N = 700, D = 3 };
+    testing t;
+    testing_open(&t, SLIVI_F64, N);
+    slivi_graph *g = t.g;
+    slivi_node x = testing_input(&t, SLIVI_ROWS, D, -1, 1, 0);
+    slivi_node z = testing_input(&t, SLIVI_ROWS, D, -1, 1, 0);
+    slivi_node w = testing_input(&t, D, D, -1, 1, 0);
+    slivi_node a = slivi_matmul_t(g, x, 1, z, 0);
+    slivi_node out[2] = {a, slivi_add(g, a, slivi_matmul_t(g, z, 1, z, 0))};
+    double *want[2] = {testing_eval(&t, out[0]), testing_eval(&t, out[1])};
+    double got[2][D * D];
+    works k = works_open(g, 2, out, N, 2);
+    for (size_t i = 0; i < t.count; i++)
+        works_bind(&k, t.leaf[i].node, t.leaf[i].value);
+    for (size_t i = 0; i < 2; i++)
+        works_bind(&k, out[i], got[i]);
+    works_go(&k, &t.run);
+    for (size_t i = 0; i < 2; i++)
+        for (size_t j = 0; j < D * D; j++)
+            ck_assert_double_le(fabs(got[i][j] - want[i][j]), 1e-9);
+    works_close(&k);
+    free(want[0]);
+    free(want[1]);
+    /* e' c, where c needs a sum over all samples and e does not */
+    slivi_node h = slivi_tanh(g, slivi_matmul(g, x, w));
+    slivi_node m = slivi_mean(g, slivi_square(g, h));
+    slivi_node e = slivi_exp(g, h);
+    slivi_node c = slivi_sin(g, slivi_mul(g, slivi_cos(g, x), m));
+    free(testing_eval(&t, slivi_matmul_t(g, e, 1, c, 0)));
+    testing_close(&t);
+}
+END_TEST
+
 Suite *slivi_suite_run(void)
 {
     Suite *suite = suite_create("run");
@@ -417,6 +484,8 @@ Suite *slivi_suite_run(void)
     tcase_add_test(tc, outputs_are_bound_and_unbound);
     tcase_add_loop_test(tc, accumulated_outputs, 0, 4);
     tcase_add_test(tc, chunks_and_plans_in_a_row);
+    tcase_add_loop_test(tc, gradients_of_many_rows_keep_their_digits, 0, 2);
+    tcase_add_test(tc, gradients_that_others_need);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -1,5 +1,5 @@
 /* mode.c - the floating-point mode: a host's rounding or flush-to-zero must not
-   change results.
+   change the results of plans, tasks, training steps and evaluations.
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #include "base/base.h"

@@ -45,7 +45,7 @@ struct slivi_pool {
     pthread_t thread[];
 };
 
-/* About 20 microseconds: the phases of a training step follow one another
+/* Some tens of microseconds: the phases of a training step follow one another
    faster than a sleeper wakes up. */
 enum { SPINS = 1000 };
 
@@ -134,7 +134,8 @@ static void run_shared(slivi_pool *pool, struct job *job)
     pthread_mutex_lock(&pool->lock);
     pool->job = job;
     pool->runs++;
-    pthread_cond_broadcast(&pool->wake);
+    for (size_t i = 0; i < pool->workers && i + 1 < job->count; i++)
+        pthread_cond_signal(&pool->wake); /* no more than there are tasks for */
     pthread_mutex_unlock(&pool->lock);
 
     work(pool, job, 0);

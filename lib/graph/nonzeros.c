@@ -2,8 +2,8 @@
 
    Images of ones and zeros, one-hot rows, counts: a product with such an input
    need not touch what it multiplies by zero.  The sums that are left have the
-   same terms in the same order, so a result does not depend on how it was made
-   (but for zero times what is not finite).
+   same terms in the same order, so a result does not depend on how it was made,
+   but for the sign of a zero and for zero times what is not finite.
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #include "graph/run.h"
@@ -27,13 +27,14 @@ size_t slivi__thin_most(size_t rows, size_t cols)
 static lists parts(const slivi_workspace *ws, const slivi__thin *t, size_t cols)
 {
     char *at = ws->batch;
+    const size_t bands = (ws->p->blocks + ws->p->band - 1) / ws->p->band;
     lists l = {.most = slivi__thin_most(ws->p->max_rows, cols)};
     const size_t values = (l.most + cols) * ws->p->size;
     l.row_start = (uint32_t *)(at + t->offset[0]);
     l.row_value = at + t->offset[1];
     l.row_index = (uint32_t *)(at + t->offset[1] + values);
     l.column_start = (uint32_t *)(at + t->offset[2]);
-    l.cursor = l.column_start + cols + 1;
+    l.cursor = l.column_start + bands * (cols + 1);
     l.column_value = at + t->offset[3];
     l.column_index = (uint32_t *)(at + t->offset[3] + values);
     return l;
@@ -81,27 +82,25 @@ static int all_zero(const void *x, size_t bytes)
 BY_ROW(by_row_f32, float)
 BY_ROW(by_row_f64, double)
 
-/* The same entries by column: rows ascend, because they are met in order. */
-static void by_column(size_t n, size_t cols, size_t size, const lists *l)
+/* Entries of rows [first, end) by column: start and cursor are of their band.
+   Rows ascend, because they are met in order; `from` entries come before. */
+static void by_column(const lists *l, size_t first, size_t end, size_t cols,
+                      size_t size, uint32_t *start)
 {
-    const size_t count = l->row_start[n];
-    memset(l->column_start, 0, (cols + 1) * sizeof *l->column_start);
-    for (size_t t = 0; t < count; t++)
-        l->column_start[l->row_index[t] + 1]++;
+    const uint32_t from = l->row_start[first];
+    memset(start, 0, (cols + 1) * sizeof *start);
+    for (size_t t = from; t < l->row_start[end]; t++)
+        start[l->row_index[t] + 1]++;
+    start[0] = from;
     for (size_t j = 0; j < cols; j++) {
-        l->column_start[j + 1] += l->column_start[j];
-        l->cursor[j] = l->column_start[j];
+        start[j + 1] += start[j];
+        l->cursor[j] = start[j];
     }
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = first; i < end; i++)
         for (size_t t = l->row_start[i]; t < l->row_start[i + 1]; t++) {
             const size_t to = l->cursor[l->row_index[t]]++;
-            l->column_index[to] = (uint32_t)i;
-            if (size == sizeof(float))
-                ((float *)(void *)l->column_value)[to] =
-                    ((const float *)(void *)l->row_value)[t];
-            else
-                ((double *)(void *)l->column_value)[to] =
-                    ((const double *)(void *)l->row_value)[t];
+            l->column_index[to] = (uint32_t)(i - first);
+            memcpy(l->column_value + to * size, l->row_value + t * size, size);
         }
 }
 
@@ -124,7 +123,10 @@ void slivi__find_nonzeros(slivi_workspace *ws, size_t i)
                                            l.row_value};
     if (!t->in_gradients)
         return;
-    by_column(n, cols, p->size, &l);
+    const size_t band = p->band * p->block;
+    for (size_t first = 0; first < n; first += band)
+        by_column(&l, first, first + band < n ? first + band : n, cols, p->size,
+                  l.column_start + first / band * (cols + 1));
     ws->thin[i].columns = (slivi__sparse){l.column_start, l.column_index,
                                           l.column_value};
 }

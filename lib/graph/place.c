@@ -89,7 +89,7 @@ static int place_partials(slivi_plan *p)
 
 /* ---- inputs that may be sparse ------------------------------------------ */
 
-/* Starts and entries, by row and by column. */
+/* Starts and entries, by row and, band by band, by column. */
 static int place_thin(slivi_plan *p)
 {
     int status = 0;
@@ -97,11 +97,13 @@ static int place_thin(slivi_plan *p)
         slivi__thin *t = &p->thin[i];
         const size_t cols = p->value[t->node].node->cols;
         const size_t most = slivi__thin_most(p->max_rows, cols) + cols;
+        const size_t bands = (p->blocks + p->band - 1) / p->band;
         status = batch_room(p, p->max_rows + 1, 1, 4, &t->offset[0]);
         if (!status)
             status = batch_room(p, most, 1, 4 + p->size, &t->offset[1]);
         if (!status)
-            status = batch_room(p, 2 * cols + 1, 1, 4, &t->offset[2]);
+            status = batch_room(p, bands * (cols + 1) + cols, 1, 4,
+                                &t->offset[2]);
         if (!status)
             status = batch_room(p, most, 1, 4 + p->size, &t->offset[3]);
     }
@@ -372,6 +374,8 @@ static void measure_code(slivi_plan *p)
             panels += slivi__plan_slices(p, p->pair[v->first + i].a);
         if (panels > p->most_panels)
             p->most_panels = panels;
+        if (v->kind == SLIVI__GRADIENT && v->node->cols > p->most_columns)
+            p->most_columns = v->node->cols;
     }
 }
 

@@ -241,14 +241,6 @@ static int note_thin(slivi_plan *p, int id, int in_gradient)
     return 0;
 }
 
-static int is_thin(const slivi_plan *p, int id)
-{
-    for (size_t i = 0; i < p->thin_count; i++)
-        if (p->thin[i].node == id)
-            return 1;
-    return 0;
-}
-
 static int find_thin(slivi_plan *p)
 {
     int status = 0;
@@ -305,20 +297,16 @@ static void store(slivi_plan *p, int id, int level)
         v->home = SLIVI__BATCH;
 }
 
-/* A gradient that comes right after its rows may take them band by band; not
-   one of a thin input, whose nonzeros are listed for the whole batch. */
-static void store_terms(slivi_plan *p, slivi__value *v)
+/* Gradients take up their rows band by band. */
+static void store_terms(slivi_plan *p, const slivi__value *v)
 {
-    v->banded = 1;
-    for (size_t i = 0; i < v->count; i++)
-        v->banded &= !is_thin(p, p->pair[v->first + i].a);
     for (size_t i = 0; i < 2 * v->count; i++) {
         const slivi__pair *t = &p->pair[v->first + i / 2];
         slivi__value *in = &p->value[i % 2 ? t->a : t->b];
         in->stored = 1;
         if (in->kind < SLIVI__FIRST_ROW)
             continue;
-        if (!v->banded || in->level != v->level - 1)
+        if (in->level != v->level - 1) /* its band is gone */
             in->home = SLIVI__BATCH;
         else if (in->home == SLIVI__NOWHERE)
             in->home = SLIVI__BAND;

@@ -50,7 +50,6 @@ typedef struct slivi__value {
     int readers;         /* operands that it is, outputs not counted */
     int output;          /* number of the output that may be its home, or -1 */
     int outputs;         /* how many are this value */
-    int banded;          /* of a gradient: made band by band */
     size_t shift;        /* of a view, in entries */
     size_t offset;       /* bytes into its home */
     size_t first, count; /* of a gradient: its terms */
@@ -97,6 +96,11 @@ typedef struct slivi__tile {
     size_t first, last;
 } slivi__tile;
 
+/* Rows of a gradient's tile, at most (a multiple of the kernels' own), and of its
+   terms that are summed by themselves before they are added: a single sum of
+   floats over a large batch would lose digits. */
+enum { SLIVI__TILE_ROWS = 96, SLIVI__PIECE_ROWS = 512 };
+
 /* Products skip the zeros of an input of which at most one entry in so many is
    not zero. */
 enum { SLIVI__THIN_SHARE = 4 };
@@ -110,7 +114,6 @@ typedef struct slivi__thin {
 
 typedef struct slivi__phase {
     size_t code, code_end;   /* odd levels: instructions */
-    size_t band, band_end;   /* even: of gradients made band by band */
     size_t tile, tile_end;   /* even: of gradients */
     size_t total, total_end; /* ids */
     size_t whole, whole_end; /* ids */
@@ -146,8 +149,8 @@ struct slivi_plan {
     size_t order_count;
     slivi__thin *thin;
     size_t thin_count;
-    size_t batch_bytes, block_bytes, scratch; /* scratch: doubles */
-    size_t most_panels, most_steps;
+    size_t batch_bytes, block_bytes, scratch;     /* scratch: doubles */
+    size_t most_panels, most_steps, most_columns; /* columns: of gradients */
     int uses_blas;
 };
 

@@ -150,9 +150,9 @@ static void print_gradient(const printer *w, int id)
 /* Gradients that take up their rows band by band. */
 static void print_bands(const printer *w, const slivi__phase *f)
 {
-    if (f->band < f->band_end)
+    if (f->tile < f->tile_end)
         fprintf(w->out, "each band of %zu blocks:\n", w->p->band);
-    for (size_t i = f->band; i < f->band_end; i++)
+    for (size_t i = f->tile; i < f->tile_end; i++)
         if (w->p->tile[i].first == 0)
             print_gradient(w, w->p->tile[i].what);
 }
@@ -166,9 +166,6 @@ static void print_batch(const printer *w, const slivi__phase *f)
             name(w, p->copy[p->tile[i].what].node);
             fprintf(w->out, "\n");
         }
-    for (size_t i = f->tile; i < f->tile_end; i++)
-        if (p->tile[i].first == 0)
-            print_gradient(w, p->tile[i].what);
     for (size_t i = f->total; i < f->whole_end; i++) {
         char text[48];
         fprintf(w->out, i < f->total_end ? "  total " : "  ");

@@ -37,14 +37,17 @@ static int make_bench(slivi_workspace *ws, slivi__bench *b)
 {
     const slivi_plan *p = ws->p;
     const size_t slots = slot_bytes(p), wide = widest(p);
+    const size_t piece = SLIVI__TILE_ROWS * p->most_columns;
     b->block = slivi__alloc(p->block_bytes, 1);
     b->slots = slivi__alloc(slots, 1);
     b->panels = slivi__alloc(p->most_panels, sizeof *b->panels);
     b->passes = slivi__alloc(p->most_steps, sizeof *b->passes);
     b->sums = slivi__alloc(wide, sizeof *b->sums);
+    b->piece = slivi__alloc(piece, p->size);
     ws->bytes += p->block_bytes + slots + p->most_panels * sizeof *b->panels
-                 + p->most_steps * sizeof *b->passes + wide * sizeof *b->sums;
-    return b->block && b->slots && b->panels && b->passes && b->sums
+                 + p->most_steps * sizeof *b->passes + wide * sizeof *b->sums
+                 + piece * p->size;
+    return b->block && b->slots && b->panels && b->passes && b->sums && b->piece
                ? 0
                : SLIVI_ENOMEM;
 }
@@ -95,6 +98,7 @@ void slivi_workspace_free(slivi_workspace *ws)
         slivi__free(ws->bench[i].panels);
         slivi__free(ws->bench[i].passes);
         slivi__free(ws->bench[i].sums);
+        slivi__free(ws->bench[i].piece);
     }
     slivi__free(ws->bench);
     slivi__free(ws->scratch);
@@ -193,56 +197,119 @@ const slivi__nonzeros *slivi__run_thin(const slivi_workspace *ws, int id)
 
 /* ---- what concerns the whole batch --------------------------------------- */
 
-/* Panels of one term's rows in the band: a single one where its slices lie
-   together. */
-static size_t add_panels(const slivi_workspace *ws, const slivi__pair *t,
-                         size_t column, slivi__panel *at)
+/* What is made of a gradient's tile: the terms' rows in the band, in pieces, each
+   summed from zero and then added. */
+typedef struct making {
+    const slivi_workspace *ws;
+    const slivi__tile *tile;
+    size_t n;
+    char *c; /* tile */
+    int add;
+    const slivi__bench *bench;
+    size_t panels, rows; /* of the piece so far */
+} making;
+
+/* Where the next piece goes. */
+static char *piece_room(const making *m)
 {
+    return m->add ? m->bench->piece : m->c;
+}
+
+static void end_piece(making *m)
+{
+    const slivi__kernels *k = m->ws->p->k;
+    const slivi__loop sum = {.rows = 1,
+                             .cols = (m->tile->last - m->tile->first) * m->n,
+                             .a = m->c,
+                             .b = m->bench->piece,
+                             .wide_a = 1,
+                             .wide_b = 1,
+                             .y = m->c};
+    if (m->add)
+        k->loop[SLIVI__LOOP_add](&sum);
+    m->add = 1;
+}
+
+static void flush(making *m)
+{
+    if (!m->rows)
+        return;
+    m->ws->p->k->multiply_t(m->panels, m->bench->panels,
+                            m->tile->last - m->tile->first, m->n, piece_room(m),
+                            m->n, 0);
+    m->panels = m->rows = 0;
+    end_piece(m);
+}
+
+/* Rows of a term that lie together. */
+static void take_rows(making *m, slivi__panel q)
+{
+    const size_t size = m->ws->p->size;
+    for (size_t left = q.rows; left > 0; left -= q.rows) {
+        q.rows = SLIVI__PIECE_ROWS - m->rows;
+        q.rows = q.rows < left ? q.rows : left;
+        m->bench->panels[m->panels++] = q;
+        m->rows += q.rows;
+        if (m->rows == SLIVI__PIECE_ROWS)
+            flush(m);
+        q.a = (const char *)q.a + q.rows * q.lda * size;
+        q.c = (char *)q.c + q.rows * q.ldc * size;
+    }
+}
+
+static void take_dense(making *m, const slivi__pair *t)
+{
+    const slivi_workspace *ws = m->ws;
     const slivi_plan *p = ws->p;
     const slivi__value *a = &p->value[t->a], *b = &p->value[t->b];
-    const size_t slices = slivi__plan_slices(p, t->a);
-    const int whole = slices == 1 || ws->rows == ws->run->n
-                      || (a->home == SLIVI__BAND && b->home == SLIVI__BAND);
-    const size_t count = whole ? 1 : slices;
-    for (size_t s = 0; s < count; s++)
-        at[s] = (slivi__panel){.a = slivi__run_row(ws, t->a, s, ws->first)
-                                    + column * p->size,
-                               .lda = a->node->cols,
-                               .c = slivi__run_row(ws, t->b, s, ws->first),
-                               .ldc = b->node->cols,
-                               .rows = whole ? slices * ws->rows : ws->rows};
-    return count;
+    for (size_t s = 0; s < slivi__plan_slices(p, t->a); s++)
+        take_rows(m, (slivi__panel){.a = slivi__run_row(ws, t->a, s, ws->first)
+                                         + m->tile->first * p->size,
+                                    .lda = a->node->cols,
+                                    .c = slivi__run_row(ws, t->b, s, ws->first),
+                                    .ldc = b->node->cols,
+                                    .rows = ws->rows});
 }
 
-static const slivi__sparse *sparse_term(const slivi_workspace *ws,
-                                        const slivi__pair *t)
+/* A thin input's term is a piece of its own, sparse or not: so its bits are the
+   same. */
+static void take_thin(making *m, const slivi__pair *t,
+                      const slivi__nonzeros *thin)
 {
-    const slivi__nonzeros *thin = slivi__run_thin(ws, t->a);
-    return thin && thin->columns.start ? &thin->columns : NULL;
-}
-
-/* c <- sum of the terms, or c + that; dense ones that follow one another make
-   one product. */
-static void run_gradient(const slivi_workspace *ws, const slivi__tile *t,
-                         int add, slivi__panel *panels)
-{
+    const slivi_workspace *ws = m->ws;
     const slivi_plan *p = ws->p;
-    const slivi__value *v = &p->value[t->what];
-    const slivi__pair *term = &p->pair[v->first], *end = term + v->count;
-    const size_t n = v->node->cols, m = t->last - t->first;
-    char *c = ws->base[t->what];
-    for (; term < end; add = 1) {
-        const slivi__sparse *sparse = sparse_term(ws, term);
-        size_t count = 0;
-        if (sparse)
-            p->k->multiply_sparse(sparse, t->first, t->last, n,
-                                  ws->base[term++->b], n, c, n, add);
-        for (; !sparse && term < end && !sparse_term(ws, term); term++)
-            count += add_panels(ws, term, t->first, panels + count);
-        if (count)
-            p->k->multiply_t(count, panels, m, n, c + t->first * n * p->size, n,
-                             add);
+    slivi__sparse a = thin->columns;
+    flush(m);
+    if (!a.start) {
+        take_dense(m, t);
+        flush(m);
+        return;
     }
+    a.start += ws->first / (p->band * p->block)
+                   * (p->value[t->a].node->cols + 1)
+               + m->tile->first;
+    p->k->multiply_sparse(&a, 0, m->tile->last - m->tile->first, m->n,
+                          slivi__run_row(ws, t->b, 0, ws->first), m->n,
+                          piece_room(m), m->n, 0);
+    end_piece(m);
+}
+
+static void run_gradient(const slivi_workspace *ws, const slivi__tile *tile,
+                         int add, const slivi__bench *bench)
+{
+    const slivi__value *v = &ws->p->value[tile->what];
+    making m = {
+        .ws = ws, .tile = tile, .n = v->node->cols, .add = add, .bench = bench};
+    m.c = ws->base[tile->what] + tile->first * m.n * ws->p->size;
+    for (size_t i = 0; i < v->count; i++) {
+        const slivi__pair *t = &ws->p->pair[v->first + i];
+        const slivi__nonzeros *thin = slivi__run_thin(ws, t->a);
+        if (thin)
+            take_thin(&m, t, thin);
+        else
+            take_dense(&m, t);
+    }
+    flush(&m);
 }
 
 static void run_copy(slivi_workspace *ws, const slivi__tile *t)
@@ -321,7 +388,7 @@ static int gradient_task(size_t i, size_t worker, void *ctx)
     const task *t = ctx;
     const slivi__tile *tile = &t->ws->p->tile[t->first + i];
     run_gradient(t->ws, tile, adds(t->ws, &t->ws->p->value[tile->what]),
-                 t->ws->bench[worker].panels);
+                 &t->ws->bench[worker]);
     return 0;
 }
 
@@ -352,26 +419,10 @@ static int share(slivi_workspace *ws, const slivi__phase *f, size_t first,
                              end - first, run, &t);
 }
 
-/* The band that is the whole batch. */
-static void set_whole(slivi_workspace *ws)
-{
-    ws->first = 0;
-    ws->rows = ws->run->n;
-}
-
 static int run_batch_phase(slivi_workspace *ws, const slivi__phase *f)
 {
     const slivi_plan *p = ws->p;
-    const int first = f == p->phase;
-    int status;
-    set_whole(ws);
-    status = first ? share(ws, f, f->copy, f->copy_end + p->thin_count,
-                           first_task)
-                   : share(ws, f, f->copy, f->copy_end, copy_task);
-    if (!status && first) /* others have been made with their rows */
-        status = share(ws, f, f->band, f->band_end, gradient_task);
-    if (!status)
-        status = share(ws, f, f->tile, f->tile_end, gradient_task);
+    int status = 0;
     for (size_t i = f->total; i < f->total_end && !status; i++)
         run_total(ws, p->order[i]);
     for (size_t i = f->whole; i < f->whole_end && !status; i++)
@@ -381,26 +432,27 @@ static int run_batch_phase(slivi_workspace *ws, const slivi__phase *f)
     return status;
 }
 
-/* Blocks go in bands, so that what gradients read of them is still in a cache:
-   a gradient's chains go on from band to band, and its bits do not depend on
-   them. */
-static int run_row_phase(slivi_workspace *ws, const slivi__phase *f)
+/* Rows, and the gradients of the next level: these take up what a band of blocks
+   has left before the next band begins, while it is still in a cache. */
+static int run_bands(slivi_workspace *ws, const slivi__phase *rows,
+                     const slivi__phase *gradients)
 {
     const slivi_plan *p = ws->p;
-    const slivi__phase *next = f + 1;
     const size_t n = ws->run->n, blocks = (n + p->block - 1) / p->block;
-    const int banded = next->band < next->band_end;
-    const size_t band = banded ? p->band : blocks;
+    const int any = gradients->tile < gradients->tile_end;
+    const size_t band = any ? p->band : blocks;
     int status = 0;
-    if (!banded && f->code == f->code_end)
-        return 0;
     for (size_t i = 0; i < blocks && !status; i += band) {
         const size_t end = i + band < blocks ? i + band : blocks;
         ws->first = i * p->block;
         ws->rows = (end * p->block < n ? end * p->block : n) - ws->first;
-        status = share(ws, f, i, end, block_task);
+        if (rows && rows->code < rows->code_end)
+            status = share(ws, rows, i, end, block_task);
         if (!status)
-            status = share(ws, next, next->band, next->band_end, gradient_task);
+            status = share(ws, gradients, gradients->tile, gradients->tile_end,
+                           gradient_task);
+        if (!any && !rows)
+            break;
     }
     return status;
 }
@@ -408,10 +460,14 @@ static int run_row_phase(slivi_workspace *ws, const slivi__phase *f)
 static int run_phases(slivi_workspace *ws)
 {
     const slivi_plan *p = ws->p;
-    int status = 0;
+    const slivi__phase *first = p->phase;
+    int status = share(ws, first, first->copy, first->copy_end + p->thin_count,
+                       first_task);
+    if (!status)
+        status = run_bands(ws, NULL, first);
     for (size_t i = 0; i < p->phases && !status; i++) {
         const slivi__phase *f = &p->phase[i];
-        status = i % 2 ? run_row_phase(ws, f) : run_batch_phase(ws, f);
+        status = i % 2 ? run_bands(ws, f, f + 1) : run_batch_phase(ws, f);
     }
     return status;
 }

@@ -23,9 +23,11 @@ typedef struct slivi__bench {
     slivi__panel *panels;
     slivi__pass *passes;
     double *sums; /* widest value's columns */
+    char *piece;  /* of a gradient's tile */
 } slivi__bench;
 
-/* A sparse input of this run, by row and by column; start NULL: it is dense. */
+/* A sparse input of this run, by row and, band by band with rows counted from
+   the band's first, by column; start NULL: it is dense. */
 typedef struct slivi__nonzeros {
     slivi__sparse rows, columns;
 } slivi__nonzeros;

@@ -10,24 +10,27 @@
 #include "graph/plan.h"
 
 enum {
-    TILE_ROWS = 96, /* of a gradient, at most; a multiple of kernels' tiles */
-    COPY_ROWS = 64  /* of a matrix that is transposed */
+    COPY_ROWS = 64, /* of a matrix that is transposed */
+    PATIENCE = 1 << 26
 };
 
 /* What is known of a node while a level is put in order. */
 typedef struct state {
-    char done;    /* its instruction is there */
-    char blocked; /* an instruction has to come before its chain */
-    char wanted;  /* by an instruction that is next */
-    char kept;    /* an instruction of its own needs it, now or later */
-    char met;     /* in the present search */
-    int step;     /* of the present chain that makes it, or -1 */
+    char done;      /* its instruction is there */
+    char blocked;   /* an instruction has to come before its chain */
+    char wanted;    /* by an instruction that is next */
+    char kept;      /* an instruction of its own needs it, now or later */
+    char met;       /* in the present search */
+    int first_mate; /* of a right operand: its first product, or 0 */
+    int mate;       /* of a product: the next one */
+    int step;       /* of the present chain that makes it, or -1 */
 } state;
 
 typedef struct scheduler {
     slivi_plan *p;
     state *of; /* by id */
     int level;
+    size_t patience; /* nodes that may still be looked at for mates */
 } scheduler;
 
 /* ---- the nodes of a level --------------------------------------------- */
@@ -246,16 +249,39 @@ static void meet(scheduler *s, int from)
     }
 }
 
-/* A product waits for those of its right operand that do not need it. */
+/* Links the level's products by right operand, in order of id. */
+static void link_mates(scheduler *s)
+{
+    for (int id = (int)s->p->count; id > 0; id--) {
+        if (!heavy(s, id) || s->p->value[id].kind != SLIVI__PRODUCT)
+            continue;
+        state *right = &s->of[s->p->value[id].in[1]];
+        s->of[id].mate = right->first_mate;
+        right->first_mate = id;
+    }
+}
+
+/* A product waits for those of its right operand that do not need it.  Where that
+   takes long to find out, in graphs of thousands of products, it does not. */
 static int waits(scheduler *s, int id)
 {
     const slivi__value *v = &s->p->value[id];
-    meet(s, id);
-    for (int mate = 1; mate <= (int)s->p->count; mate++)
-        if (mate != id && pending(s, mate) && heavy(s, mate)
-            && s->of[mate].blocked && same_right(v, &s->p->value[mate])
-            && !s->of[mate].met)
+    int met = 0;
+    for (int mate = s->of[v->in[1]].first_mate;
+         mate && v->kind == SLIVI__PRODUCT; mate = s->of[mate].mate) {
+        if (mate == id || !pending(s, mate) || !s->of[mate].blocked
+            || !same_right(v, &s->p->value[mate]))
+            continue;
+        if (!met && s->patience < s->p->count)
+            return 0;
+        if (!met) {
+            s->patience -= s->p->count;
+            meet(s, id);
+            met = 1;
+        }
+        if (!s->of[mate].met)
             return 1;
+    }
     return 0;
 }
 
@@ -346,6 +372,7 @@ static int schedule_rows(scheduler *s)
     int status = 0, more = 1;
     phase->code = s->p->code_count;
     mark_kept(s);
+    link_mates(s);
     while (more && !status) {
         mark_blocked(s);
         more = choose_next(s);
@@ -451,14 +478,13 @@ static int list_copies(slivi_plan *p, int level, int late)
     return status;
 }
 
-static int list_gradients(slivi_plan *p, int level, int banded)
+static int list_gradients(slivi_plan *p, int level)
 {
     int status = 0;
     for (int id = 1; id <= (int)p->count && !status; id++) {
         const slivi__value *v = &p->value[id];
-        if (v->kind == SLIVI__GRADIENT && v->level == level
-            && v->banded == banded)
-            status = push_tiles(p, id, (size_t)v->node->rows, TILE_ROWS);
+        if (v->kind == SLIVI__GRADIENT && v->level == level)
+            status = push_tiles(p, id, (size_t)v->node->rows, SLIVI__TILE_ROWS);
     }
     return status;
 }
@@ -467,10 +493,8 @@ static int schedule_batch(slivi_plan *p, int level)
 {
     slivi__phase *f = &p->phase[level];
     int status;
-    f->band = p->tile_count;
-    status = list_gradients(p, level, 1);
-    f->band_end = f->tile = p->tile_count;
-    status = status ? status : list_gradients(p, level, 0);
+    f->tile = p->tile_count;
+    status = list_gradients(p, level);
     f->tile_end = f->copy = p->tile_count;
     f->total = p->order_count;
     status = status ? status : list_ids(p, level, SLIVI__TOTAL);
@@ -486,7 +510,7 @@ static int schedule_batch(slivi_plan *p, int level)
 
 int slivi__plan_schedule(slivi_plan *p)
 {
-    scheduler s = {p, slivi__alloc(p->count + 1, sizeof *s.of), 0};
+    scheduler s = {p, slivi__alloc(p->count + 1, sizeof *s.of), 0, PATIENCE};
     p->phases += p->phases % 2 == 0; /* totals follow the last rows */
     p->phase = slivi__alloc(p->phases, sizeof *p->phase);
     int status = s.of && p->phase ? 0 : SLIVI_ENOMEM;

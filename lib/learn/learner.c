@@ -257,7 +257,7 @@ static void update(slivi_learner *l, double rate, double scale)
     slivi_pool_run(l->pool, l->chunks, update_chunk, &pass);
 }
 
-int slivi_learner_step(slivi_learner *l, double *norm)
+static int take_step(slivi_learner *l, double *norm)
 {
     const size_t t = (size_t)l->steps;
     double size, scale = 1;
@@ -281,6 +281,15 @@ int slivi_learner_step(slivi_learner *l, double *norm)
     update(l, rate, scale);
     l->steps++;
     return 0;
+}
+
+int slivi_learner_step(slivi_learner *l, double *norm)
+{
+    slivi__mode mode;
+    slivi__mode_enter(&mode);
+    int status = take_step(l, norm);
+    slivi__mode_leave(&mode);
+    return status;
 }
 
 /* ---- checkpoints ------------------------------------------------------ */

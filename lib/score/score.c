@@ -576,7 +576,10 @@ int slivi_score_eval(const slivi_score *s, const double *z, const double *ctx,
                            "slivi_score_fit or slivi_score_update first");
     if (!ws) /* s is ready, so that it is not changed */
         ws = own = slivi_score_workspace_create((slivi_score *)(void *)s);
+    slivi__mode mode;
+    slivi__mode_enter(&mode);
     status = ws ? eval_blocks(s, z, ctx, n, out, &ws->plan) : slivi__status();
+    slivi__mode_leave(&mode);
     slivi_score_workspace_free(own);
     return status;
 }

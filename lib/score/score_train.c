@@ -156,8 +156,8 @@ int slivi__score_step(slivi_score *s, const double *z, const double *ctx,
     return status;
 }
 
-int slivi_score_update(slivi_score *s, const double *z, const double *ctx,
-                       size_t n, double *loss)
+static int update(slivi_score *s, const double *z, const double *ctx, size_t n,
+                  double *loss)
 {
     const int first = !s->ready;
     int status = slivi__score_check(s, z, ctx, n);
@@ -180,10 +180,20 @@ int slivi_score_update(slivi_score *s, const double *z, const double *ctx,
     return status;
 }
 
+int slivi_score_update(slivi_score *s, const double *z, const double *ctx,
+                       size_t n, double *loss)
+{
+    slivi__mode mode;
+    slivi__mode_enter(&mode);
+    int status = update(s, z, ctx, n, loss);
+    slivi__mode_leave(&mode);
+    return status;
+}
+
 /* ---- held-out objective ------------------------------------------------ */
 
-int slivi_score_loss(slivi_score *s, const double *z, const double *ctx,
-                     size_t n, double *loss)
+static int held_out_loss(slivi_score *s, const double *z, const double *ctx,
+                         size_t n, double *loss)
 {
     int status = slivi__score_check(s, z, ctx, n);
     size_t block = n < SLIVI__SCORE_BLOCK ? n : SLIVI__SCORE_BLOCK;
@@ -205,6 +215,16 @@ int slivi_score_loss(slivi_score *s, const double *z, const double *ctx,
     }
     if (!status)
         *loss = sum / (double)n;
+    return status;
+}
+
+int slivi_score_loss(slivi_score *s, const double *z, const double *ctx,
+                     size_t n, double *loss)
+{
+    slivi__mode mode;
+    slivi__mode_enter(&mode);
+    int status = held_out_loss(s, z, ctx, n, loss);
+    slivi__mode_leave(&mode);
     return status;
 }
 
@@ -355,9 +375,9 @@ static int fit_run(fit *f, slivi_score_report *report, void *report_ctx)
     return status;
 }
 
-int slivi_score_fit(slivi_score *s, const double *z, const double *ctx,
-                    size_t n, slivi_score_report *report, void *report_ctx,
-                    slivi_score_progress *final)
+static int fit_all(slivi_score *s, const double *z, const double *ctx, size_t n,
+                   slivi_score_report *report, void *report_ctx,
+                   slivi_score_progress *final)
 {
     const int first = !s->ready;
     fit f = {0};
@@ -391,5 +411,16 @@ int slivi_score_fit(slivi_score *s, const double *z, const double *ctx,
     if (final)
         *final = f.at;
     fit_clear(&f);
+    return status;
+}
+
+int slivi_score_fit(slivi_score *s, const double *z, const double *ctx,
+                    size_t n, slivi_score_report *report, void *report_ctx,
+                    slivi_score_progress *final)
+{
+    slivi__mode mode;
+    slivi__mode_enter(&mode);
+    int status = fit_all(s, z, ctx, n, report, report_ctx, final);
+    slivi__mode_leave(&mode);
     return status;
 }

@@ -258,8 +258,12 @@ size_t slivi_interp_nodes(const slivi_interp *it);
    entrywise operations run in chains over pieces that stay in a core's first
    cache, products with one right operand run as one, samples go block by block
    through all that concerns them alone, and gradients of weights are then made
-   in tiles.  The results are the plain executor's to rounding.  Bits do
-   not depend on the pool, and a row's bits not on the other rows.
+   in tiles.  The results are the plain executor's to rounding (gradients
+   of f32 add up rows in pieces of up to 512 and these in order: over n rows with
+   an error of some (512 + n / 256) eps).  Bits do not depend on the pool, and a
+   row's bits not on the other rows; but whether enough of an input is zero to
+   be skipped does, and with it the sign of a zero, and what becomes of zero
+   times infinity.
 
    A plan does not change once it is made: runs may use it at the same time,
    each with a workspace of its own. */

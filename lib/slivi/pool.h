@@ -27,8 +27,9 @@ size_t slivi_pool_threads(const slivi_pool *pool);
    with its message in the calling thread, or 0.  After a failure the remaining
    tasks are still called.  A NULL pool runs the tasks in order in the caller.
    Tasks run in the default floating-point mode, whatever the caller's.
-   Runs of several threads on one pool take turns; a task must not run on its
-   own pool.
+   Runs of several threads on one pool take turns, but for runs of one task or on
+   a pool of one thread, which are the caller's alone; a task must not run on
+   its own pool.
    Allocates nothing. */
 int slivi_pool_run(slivi_pool *pool, size_t count,
                    int (*task)(size_t i, void *ctx), void *ctx);
