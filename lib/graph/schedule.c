@@ -11,7 +11,7 @@
 
 enum {
     COPY_ROWS = 64, /* of a matrix that is transposed */
-    PATIENCE = 1 << 26
+    PATIENCE = 1 << 24
 };
 
 /* What is known of a node while a level is put in order. */
