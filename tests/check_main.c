@@ -36,6 +36,10 @@ static const struct {
     {"crash", slivi_suite_crash},
     {"importance", slivi_suite_importance},
     {"importance_use", slivi_suite_importance_use},
+    {"hmc", slivi_suite_hmc},
+    {"hmc_use", slivi_suite_hmc_use},
+    {"ais", slivi_suite_ais},
+    {"ais_use", slivi_suite_ais_use},
     {"vae", slivi_suite_vae},
     {"vae_use", slivi_suite_vae_use},
 };

@@ -28,6 +28,10 @@ Suite *slivi_suite_estimator(void);
 Suite *slivi_suite_estimator_use(void);
 Suite *slivi_suite_importance(void);
 Suite *slivi_suite_importance_use(void);
+Suite *slivi_suite_hmc(void);
+Suite *slivi_suite_hmc_use(void);
+Suite *slivi_suite_ais(void);
+Suite *slivi_suite_ais_use(void);
 Suite *slivi_suite_vae(void);
 Suite *slivi_suite_vae_use(void);
 

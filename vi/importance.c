@@ -4,6 +4,7 @@
 #include "slivi/importance.h"
 
 #include "base/base.h"
+#include "inside.h"
 #include "proposal.h"
 
 #include <float.h>
@@ -504,35 +505,6 @@ static int weigh(struct job *job, const struct mixture *q)
     return 0;
 }
 
-/* The mean of the weights and what it is worth. */
-static slivi_evidence summarise(size_t n, const double *lw)
-{
-    slivi_evidence e = {-INFINITY, INFINITY, 0, 0};
-    const double count = (double)n;
-    double most = -INFINITY, sum = 0, squares = 0, spread = 0;
-
-    for (size_t i = 0; i < n; i++)
-        most = fmax(most, lw[i]);
-    if (most == -INFINITY)
-        return e;
-    for (size_t i = 0; i < n; i++) {
-        const double w = exp(lw[i] - most);
-
-        sum += w;
-        squares += w * w;
-    }
-    for (size_t i = 0; i < n; i++) {
-        const double off = exp(lw[i] - most) - sum / count;
-
-        spread += off * off;
-    }
-    e.log_evidence = most + log(sum / count);
-    e.se = sqrt(spread / (count - 1) * count) / sum;
-    e.ess = fmin(sum * sum / squares, count);
-    e.weight_max = 1 / sum;
-    return e;
-}
-
 static int check_call(const slivi_importance_workspace *ws, size_t starts,
                       size_t count, const double *draws,
                       const slivi_importance *how)
@@ -588,6 +560,6 @@ int slivi_importance_evidence(slivi_importance_workspace *ws,
     status = weigh(&job, &q);
     if (status != 0)
         return slivi__fail_in(status, "importance");
-    *out = summarise(how->draws, ws->lw);
+    *out = slivi__summarise(how->draws, ws->lw);
     return 0;
 }
