@@ -30,6 +30,8 @@ static const struct {
     {"field", slivi_suite_field},
     {"estimator", slivi_suite_estimator},
     {"estimator_use", slivi_suite_estimator_use},
+    {"kernelscore", slivi_suite_kernelscore},
+    {"kernelscore_use", slivi_suite_kernelscore_use},
     {"array", slivi_suite_array},
     {"io", slivi_suite_io},
     {"checkpoint", slivi_suite_checkpoint},

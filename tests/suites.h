@@ -26,6 +26,8 @@ Suite *slivi_suite_objective(void);
 Suite *slivi_suite_field(void);
 Suite *slivi_suite_estimator(void);
 Suite *slivi_suite_estimator_use(void);
+Suite *slivi_suite_kernelscore(void);
+Suite *slivi_suite_kernelscore_use(void);
 Suite *slivi_suite_importance(void);
 Suite *slivi_suite_importance_use(void);
 Suite *slivi_suite_hmc(void);

@@ -90,4 +90,14 @@ int slivi__cholesky(size_t m, double *a);
 /* Solve L X = B (trans 0) or L' X = B (trans 1) in place; B is m x k. */
 void slivi__trisolve(int trans, size_t m, size_t k, const double *l, double *b);
 
+/* Room that slivi__eigen needs, in doubles and in ints. */
+int slivi__eigen_room(size_t m, size_t *work, size_t *iwork);
+
+/* A = V' diag(values) V, row-major m x m: the lower triangle is read, and A
+   becomes V, whose row j is the eigenvector of values[j]; values ascend.
+   SLIVI_ENONFINITE names the row of A that is not finite, SLIVI_EUNSUPPORTED
+   is a matrix that LAPACK gave up.  Call between slivi__blas_enter and
+   slivi__blas_leave. */
+int slivi__eigen(size_t m, double *a, double *values, double *work, int *iwork);
+
 #endif

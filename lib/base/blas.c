@@ -31,6 +31,9 @@ void dtrsm_(const char *side, const char *uplo, const char *transa,
             const char *diag, const int *m, const int *n, const double *alpha,
             const double *a, const int *lda, double *b, const int *ldb, size_t,
             size_t, size_t, size_t);
+void dsyevd_(const char *jobz, const char *uplo, const int *n, double *a,
+             const int *lda, double *w, double *work, const int *lwork,
+             int *iwork, const int *liwork, int *info, size_t, size_t);
 
 /* Absent (NULL) in every BLAS but OpenBLAS. */
 #define OPTIONAL __attribute__((weak))
@@ -311,4 +314,54 @@ void slivi__trisolve(int trans, size_t m, size_t k, const double *l, double *b)
     dtrsm_("R", "U", letter(trans), "N", &columns, &order, &one, l, &order, b,
            &columns, 1, 1, 1, 1);
     release_thread(host);
+}
+
+/* 1 + 6 m + 2 m^2 and 3 + 5 m: dsyevd's own bounds, which must fit its int. */
+int slivi__eigen_room(size_t m, size_t *work, size_t *iwork)
+{
+    if (m > 32000)
+        return slivi__fail(SLIVI_EOVERFLOW,
+                           "eigen: order %zu is more than 32000", m);
+    *work = 1 + 6 * m + 2 * m * m;
+    *iwork = 3 + 5 * m;
+    return 0;
+}
+
+/* LAPACK may not return from a NaN. */
+static int check_triangle(size_t m, const double *a)
+{
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j <= i; j++)
+            if (!isfinite(a[i * m + j]))
+                return slivi__fail(SLIVI_ENONFINITE,
+                                   "eigen: row %zu column %zu of %zu x %zu is "
+                                   "%s",
+                                   i, j, m, m, slivi__nonfinite(a[i * m + j]));
+    return 0;
+}
+
+/* Column-major LAPACK sees the upper triangle, and leaves eigenvectors in
+   columns: rows here. */
+int slivi__eigen(size_t m, double *a, double *values, double *work, int *iwork)
+{
+    int order, host, lwork, liwork, info = 0, status;
+    size_t length = 0, ilength = 0;
+
+    if (m == 0)
+        return 0;
+    if ((status = slivi__eigen_room(m, &length, &ilength)) != 0
+        || (status = check_triangle(m, a)) != 0)
+        return status;
+    order = (int)m;
+    lwork = (int)length;
+    liwork = (int)ilength;
+    host = hold_thread();
+    dsyevd_("V", "U", &order, a, &order, values, work, &lwork, iwork, &liwork,
+            &info, 1, 1);
+    release_thread(host);
+    assert(info >= 0);
+    if (info > 0)
+        return slivi__fail(SLIVI_EUNSUPPORTED,
+                           "eigen: no convergence at order %zu", m);
+    return 0;
 }
