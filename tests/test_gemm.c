@@ -465,6 +465,36 @@ START_TEST(transposition_moves_bits)
 }
 END_TEST
 
+/* Rows of every length and density; NaN is no zero, -0 is one. */
+START_TEST(nonzeros_are_found)
+{
+    uint32_t index[80];
+    if (!choose(_i))
+        return;
+    for (size_t n = 0; n < 70; n++)
+        for (size_t every = 1; every < 40; every = 2 * every + 1) {
+            matrix x = make(1, n, 0), value = make(1, n, 0);
+            size_t count = 0;
+            memset(index, 0xff, sizeof index);
+            for (size_t j = 0; j < n; j++)
+                put(&x, 0, j,
+                    j % every ? (j % 2 ? -0.0 : 0.0)
+                    : j % 7   ? noise[j]
+                              : (double)NAN);
+            const size_t got = now.run->nonzeros(n, x.x, index, value.x);
+            for (size_t j = 0; j < n; j += every, count++) {
+                ck_assert_uint_eq(index[count], j);
+                ck_assert_mem_eq((char *)value.x + count * now.size,
+                                 (char *)x.x + j * now.size, now.size);
+            }
+            ck_assert_uint_eq(got, count);
+            ck_assert_uint_eq(index[n], UINT32_MAX); /* beyond n: nothing */
+            unmake(&x);
+            unmake(&value);
+        }
+}
+END_TEST
+
 Suite *slivi_suite_gemm(void)
 {
     const struct {
@@ -476,6 +506,7 @@ Suite *slivi_suite_gemm(void)
                  {"empty", empty_products},
                  {"nan", exceptional_values_are_carried},
                  {"sparse", sparse_products_are_dense_ones},
+                 {"nonzeros", nonzeros_are_found},
                  {"transpose", transposition},
                  {"bits", transposition_moves_bits}};
     Suite *s = suite_create("gemm");

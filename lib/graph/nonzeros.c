@@ -22,8 +22,7 @@ size_t slivi__thin_most(size_t rows, size_t cols)
     return rows * cols / SLIVI__THIN_SHARE;
 }
 
-/* An entry more than fits, for each column, may be written before it is known
-   that they do not fit. */
+/* A row more than fits may be written before that is known. */
 static lists parts(const slivi_workspace *ws, const slivi__thin *t, size_t cols)
 {
     char *at = ws->batch;
@@ -40,47 +39,21 @@ static lists parts(const slivi_workspace *ws, const slivi__thin *t, size_t cols)
     return l;
 }
 
-/* Entries looked at together: images have long runs of zeros. */
-enum { RUN = 8 };
-
-static int all_zero(const void *x, size_t bytes)
-{
-    static const char zero[RUN * sizeof(double)];
-    return !memcmp(x, zero, bytes);
-}
-
 /* The nonzeros of each row; 0 when they are too many. */
-#define BY_ROW(NAME, REAL)                                                     \
-    static size_t NAME##_some(const REAL *x, size_t from, size_t to,           \
-                              const lists *l, size_t t)                        \
-    {                                                                          \
-        REAL *value = (REAL *)(void *)l->row_value;                            \
-        for (size_t j = from; j < to; j++) {                                   \
-            value[t] = x[j];                                                   \
-            l->row_index[t] = (uint32_t)j;                                     \
-            t += x[j] != 0;                                                    \
-        }                                                                      \
-        return t;                                                              \
-    }                                                                          \
-    static int NAME(const REAL *x, size_t n, size_t cols, const lists *l)      \
-    {                                                                          \
-        size_t t = 0;                                                          \
-        for (size_t i = 0; i < n; i++, x += cols) {                            \
-            size_t j = 0;                                                      \
-            l->row_start[i] = (uint32_t)t;                                     \
-            for (; j + RUN <= cols; j += RUN)                                  \
-                if (!all_zero(x + j, RUN * sizeof *x))                         \
-                    t = NAME##_some(x, j, j + RUN, l, t);                      \
-            t = NAME##_some(x, j, cols, l, t);                                 \
-            if (t > l->most)                                                   \
-                return 0;                                                      \
-        }                                                                      \
-        l->row_start[n] = (uint32_t)t;                                         \
-        return 1;                                                              \
+static int by_row(const slivi_plan *p, const char *x, size_t n, size_t cols,
+                  const lists *l)
+{
+    size_t t = 0;
+    for (size_t i = 0; i < n; i++, x += cols * p->size) {
+        l->row_start[i] = (uint32_t)t;
+        t += p->k->nonzeros(cols, x, l->row_index + t,
+                            l->row_value + t * p->size);
+        if (t > l->most)
+            return 0;
     }
-
-BY_ROW(by_row_f32, float)
-BY_ROW(by_row_f64, double)
+    l->row_start[n] = (uint32_t)t;
+    return 1;
+}
 
 /* Entries of rows [first, end) by column: start and cursor are of their band.
    Rows ascend, because they are met in order; `from` entries come before. */
@@ -111,9 +84,7 @@ void slivi__find_nonzeros(slivi_workspace *ws, size_t i)
     const size_t cols = p->value[t->node].node->cols, n = ws->run->n;
     const char *x = ws->base[t->node];
     const lists l = parts(ws, t, cols);
-    const int found = p->size == sizeof(float)
-                          ? by_row_f32((const float *)x, n, cols, &l)
-                          : by_row_f64((const double *)x, n, cols, &l);
+    const int found = by_row(p, x, n, cols, &l);
     ws->thin[i] = (slivi__nonzeros){{NULL, NULL, NULL}, {NULL, NULL, NULL}};
     /* few in all, though perhaps many in these rows */
     if (!found || l.row_start[n] > slivi__thin_most(n, cols))

@@ -110,6 +110,9 @@ typedef struct slivi__kernels {
     void (*multiply_sparse)(const slivi__sparse *a, size_t first, size_t last,
                             size_t n, const void *b, size_t ldb, void *c,
                             size_t ldc, int add);
+    /* index and value of the entries of x that are not zero, in order; returns
+       how many.  Up to n entries of each may be written. */
+    size_t (*nonzeros)(size_t n, const void *x, uint32_t *index, void *value);
     /* y <- x', x is rows x cols */
     void (*transpose)(size_t rows, size_t cols, const void *x, size_t ldx,
                       void *y, size_t ldy);
