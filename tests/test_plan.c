@@ -341,7 +341,7 @@ START_TEST(a_plan_is_printed)
         "  chain n x 4, 1 slots: mul.26(sum_to.24, scale.25), mul.2"
         "8(mul.26, one_minus_square.9) (kept) (band), sum_to.29(mul"
         ".28)\n"
-        "each band of 4 blocks:\n"
+        "each band of 2 blocks:\n"
         "  gradient 3 x 4, 2n + n rows: noise.4' mul.22 + x' mul.28"
         " -> add.31 = output 1\n"
         "the batch:\n"

@@ -10,9 +10,9 @@
 
 enum {
     BLOCK_ROWS = 64,          /* at most, and */
-    BLOCK_LEAST = 8,          /* at least, unless there are fewer samples */
+    BLOCK_LEAST = 32,         /* at least, unless there are fewer samples */
     BLOCK_BYTES = 768 * 1024, /* of a block's values, if that is possible */
-    BAND_ROWS = 256,          /* of a band */
+    BAND_ROWS = 256,          /* of a band, slices counted */
     ALIGN = 64
 };
 
@@ -259,6 +259,17 @@ static int map_block(slivi_plan *p, size_t *entries)
     return status;
 }
 
+/* Of any value that goes sample by sample. */
+static size_t most_slices(const slivi_plan *p)
+{
+    size_t most = 1;
+    for (int id = 1; id <= (int)p->count; id++)
+        if (p->value[id].kind >= SLIVI__FIRST_ROW
+            && slivi__plan_slices(p, id) > most)
+            most = slivi__plan_slices(p, id);
+    return most;
+}
+
 static int place_block(slivi_plan *p)
 {
     size_t entries;
@@ -273,7 +284,9 @@ static int place_block(slivi_plan *p)
     if (p->max_rows < p->block)
         p->block = p->max_rows;
     p->blocks = (p->max_rows + p->block - 1) / p->block;
-    p->band = p->block < BAND_ROWS ? BAND_ROWS / p->block : 1;
+    p->band = p->block * most_slices(p) < BAND_ROWS
+                  ? BAND_ROWS / (p->block * most_slices(p))
+                  : 1;
     p->block_bytes = aligned(p->block * entries * p->size);
     for (int id = 1; id <= (int)p->count; id++)
         if (p->value[id].home == SLIVI__BLOCK)
