@@ -445,6 +445,60 @@ START_TEST(test_trace_refusals)
 }
 END_TEST
 
+/* The value of a node and the gradient of its mean square. */
+static double *eval_square(world *o, slivi_node y, double *gradient)
+{
+    slivi_graph *g = o->t.g;
+    ck_assert_int_eq(
+        slivi_weights_differentiate(o->w, slivi_mean(g, slivi_square(g, y))),
+        0);
+    return eval(o, y, gradient);
+}
+
+/* A product that is given, 1/4 too large, acts like a bias that is so: in the
+   value, and in every gradient, that of the product's weights included. */
+START_TEST(test_given_product)
+{
+    const slivi_list inputs = {2, {2, 3}}, hidden = {1, {4}};
+    world plain, given;
+    open_world(&plain, SLIVI_F64, "tanh", inputs, hidden, 3, NULL);
+    open_world(&given, SLIVI_F64, "tanh", inputs, hidden, 3, NULL);
+    const size_t n = slivi_params_size(plain.p), rows = plain.t.n;
+    double *g1 = calloc(2 * n, sizeof *g1), *g2 = g1 + n;
+
+    slivi_graph *g = given.t.g;
+    slivi_node product = slivi_matmul(
+        g, given.x[0], slivi_net_input_weights(given.net, given.w, 0));
+    double *xw = eval(&given, product, NULL);
+    slivi_node value = testing_input(&given.t, SLIVI_ROWS, 4, -1, 1, 0);
+    for (size_t i = 0; i < 4 * rows; i++)
+        testing_value(&given.t, value)[i] = xw[i] + 0.25;
+    CHECK_OK(slivi_weights_give(given.w, product, value));
+    double *b = (double *)slivi_params_values(plain.p)
+                + slivi_params_view(plain.p, 1)->offset;
+    ck_assert_str_eq(slivi_params_view(plain.p, 1)->name, "net.b1");
+    for (size_t j = 0; j < 4; j++)
+        b[j] += 0.25;
+
+    double *y1 = eval_square(&plain,
+                             slivi_net_apply(plain.net, plain.w, plain.x), g1);
+    double *y2 = eval_square(&given,
+                             slivi_net_apply(given.net, given.w, given.x), g2);
+    ck_assert_double_le(testing_distance(3 * rows, y1, y2), 1e-14);
+    ck_assert_double_le(testing_distance(n, g1, g2), 1e-14);
+    ck_assert_double_ge(testing_norm(2 * 4, g1), 1e-3); /* of these weights */
+
+    ck_assert_int_eq(slivi_net_input_weights(given.net, given.w, 2).id, 0);
+    CHECK_WORDS("input 2 of 2");
+    free(y1);
+    free(y2);
+    free(xw);
+    free(g1);
+    close_world(&plain);
+    close_world(&given);
+}
+END_TEST
+
 START_TEST(test_create_refusals)
 {
     const slivi_activation *f = slivi_activation_find("tanh");
@@ -539,6 +593,7 @@ TCase *learn_nets(void)
     tcase_add_loop_test(c, test_trace, 0, 2 * FUNCTIONS);
     tcase_add_test(c, test_trace_gradient);
     tcase_add_test(c, test_trace_refusals);
+    tcase_add_test(c, test_given_product);
     tcase_add_test(c, test_create_refusals);
     tcase_add_loop_test(c, test_no_memory, 0, 2);
     return c;

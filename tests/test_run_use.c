@@ -311,6 +311,23 @@ START_TEST(overlaps_are_refused)
     works_go(&k, &run);
     works_close(&k);
     slivi_graph_free(g);
+    /* row numbers take 4 bytes, whatever the graph's precision */
+    struct {
+        int32_t index[4];
+        double out[4];
+    } near = {{1, 0, 1, 0}, {0}};
+    double table[2] = {5, 7};
+    g = slivi_graph_create(SLIVI_F64);
+    slivi_node i = slivi_input_index(g, "i", SLIVI_ROWS);
+    slivi_node t = slivi_input(g, "table", 2, 1), z = slivi_gather(g, t, i);
+    k = works_open(g, 1, &z, 4, 0);
+    works_bind(&k, i, near.index);
+    works_bind(&k, t, table);
+    works_bind(&k, z, near.out);
+    works_go(&k, &(slivi_run){.n = 4});
+    ck_assert_double_eq(near.out[0], 7);
+    works_close(&k);
+    slivi_graph_free(g);
     ck_assert_ptr_null(slivi_plan_create(NULL, 1, &y, 5));
     ck_assert_ptr_null(slivi_workspace_create(NULL, NULL));
     ck_assert_ptr_null(slivi_interp_create(NULL, 1, &y, 5, NULL));

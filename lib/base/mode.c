@@ -1,5 +1,5 @@
 /* mode.c - the floating-point mode: a host's rounding or flush-to-zero must not
-   change the results of plans, tasks, training steps and evaluations.
+   change the results of plans, tasks, training steps and estimators.
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #include "base/base.h"

@@ -29,11 +29,6 @@ size_t slivi__plan_slices(const slivi_plan *p, int id)
     return rows < 0 ? (size_t)-rows : 0;
 }
 
-int slivi__plan_is_row(const slivi_plan *p, int id)
-{
-    return p->value[id].node->rows < 0;
-}
-
 int slivi__plan_in_chain(const slivi__value *v)
 {
     return v->kind == SLIVI__ENTRYWISE || v->kind == SLIVI__ROW_SUM;

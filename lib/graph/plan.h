@@ -161,7 +161,6 @@ void *slivi__plan_push(void **list, size_t *count, size_t size);
 
 /* Slices of a value with rows by sample; 0 for a fixed one. */
 size_t slivi__plan_slices(const slivi_plan *p, int id);
-int slivi__plan_is_row(const slivi_plan *p, int id);
 /* Steps of a chain make this node's value. */
 int slivi__plan_in_chain(const slivi__value *v);
 

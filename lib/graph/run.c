@@ -138,19 +138,22 @@ int slivi_workspace_bind(slivi_workspace *ws, slivi_node x, void *memory)
 
 /* ---- addresses -------------------------------------------------------- */
 
+static size_t entry_size(const slivi_workspace *ws, const slivi__node *node)
+{
+    return node->op->traits & SLIVI_OP_INDEX ? sizeof(int32_t) : ws->p->size;
+}
+
 char *slivi__run_row(const slivi_workspace *ws, int id, size_t slice,
                      size_t row)
 {
     const slivi__value *v = &ws->p->value[id];
-    const size_t size = v->node->op->traits & SLIVI_OP_INDEX ? sizeof(int32_t)
-                                                             : ws->p->size;
     if (v->node->rows > 0)
         return ws->base[id];
     if (v->home == SLIVI__BAND)
         row += slice * ws->rows - ws->first;
     else
         row += slice * ws->run->n;
-    return ws->base[id] + row * v->node->cols * size;
+    return ws->base[id] + row * v->node->cols * entry_size(ws, v->node);
 }
 
 /* Where an output's memory serves as the value's home: that of a gradient may be
@@ -451,8 +454,6 @@ static int run_bands(slivi_workspace *ws, const slivi__phase *rows,
         if (!status)
             status = share(ws, gradients, gradients->tile, gradients->tile_end,
                            gradient_task);
-        if (!any && !rows)
-            break;
     }
     return status;
 }
@@ -493,6 +494,12 @@ static void deliver(const slivi_workspace *ws, size_t i)
             ((double *)to)[j] += ((const double *)from)[j];
 }
 
+static size_t bytes_of(const slivi_workspace *ws, const slivi__node *node,
+                       size_t n)
+{
+    return slivi__count_rows(node->rows, n) * node->cols * entry_size(ws, node);
+}
+
 /* Results are written while inputs are still read. */
 static int check_apart(slivi_workspace *ws, size_t n)
 {
@@ -500,14 +507,12 @@ static int check_apart(slivi_workspace *ws, size_t n)
     for (size_t i = 0; i < p->output_count; i++) {
         const slivi__node *y = slivi__at(p->g, p->outputs[i]);
         const char *to = ws->result[i];
-        const char *end = to
-                          + slivi__count_rows(y->rows, n) * y->cols * p->size;
+        const char *end = to + bytes_of(ws, y, n);
         for (int id = 1; to && id <= (int)p->count; id++) {
             const slivi__node *x = p->value[id].node;
             const char *from = ws->bound[id];
             if (p->value[id].kind == SLIVI__BOUND && from < end
-                && to < from
-                            + slivi__count_rows(x->rows, n) * x->cols * p->size)
+                && to < from + bytes_of(ws, x, n))
                 return slivi__fail(SLIVI_EINVAL,
                                    "plan: output %s.%d lies in the memory of "
                                    "input %s",

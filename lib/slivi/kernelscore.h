@@ -45,10 +45,8 @@ typedef struct slivi_kernelscore_options {
     double width; /* w, 1e-140 to 1e140; 0 (default): of each group, among its
                      m^2 distances |z_i - z_j| in decreasing order number
                      floor(m^2 / 2) (from 1), which is about the median */
-    double eta;   /* stein: >= 0, default 1e-3, as its authors have it; larger
-                     ones can be much better: with 100 draws of N(0, I) in 8
-                     dimensions E|error|^2 / E|score|^2 is 2.1 for 1e-3, 0.33
-                     for 0.1 and 0.13 for 1 */
+    double eta;   /* stein: >= 0, default 1e-3, as its authors have it; where
+                     samples are few, larger ones can be much better */
     double share; /* ssge: eigenvalues count, from the largest, while their
                      sum is less than this share of all, at least one; in
                      (0, 1], default 0.99 */

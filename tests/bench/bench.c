@@ -107,6 +107,7 @@ static int any_chosen(const command *c)
 
 static int read_command(command *c, int argc, char **argv)
 {
+    int given = 0; /* --repeat or --threads, which have defaults */
     *c = (command){.repeat = "21", .threads = "1,2"};
     for (int i = 1; i < argc; i += 2) {
         size_t k = 0;
@@ -119,6 +120,8 @@ static int read_command(command *c, int argc, char **argv)
         if (i + 1 == argc)
             return complain("a value is missing", argv[i]);
         memcpy((char *)c + options[k].at, &argv[i + 1], sizeof(char *));
+        given |= options[k].at == offsetof(command, repeat)
+                 || options[k].at == offsetof(command, threads);
     }
     char *end;
     const long repeats = strtol(c->repeat, &end, 10);
@@ -130,6 +133,9 @@ static int read_command(command *c, int argc, char **argv)
     if (c->one_case && strcmp(c->one_case, "memory"))
         return complain("--case takes memory; for times there is --only",
                         c->one_case);
+    if (c->one_case && (c->only || c->peer || given))
+        return complain("--case memory goes with --mnist and --json only",
+                        "others are given");
     return read_threads(c);
 }
 
