@@ -320,7 +320,7 @@ static int make_memory(const slivi_vae *v, slivi__vae_plan *p)
         return SLIVI_ENOMEM;
     for (size_t i = 0; i < p->outs; i++) {
         ptrdiff_t rows = slivi_node_rows(p->g, p->out[i]);
-        size_t most = rows < 0 ? p->rows : (size_t)rows;
+        size_t most = rows < 0 ? (size_t)-rows * p->rows : (size_t)rows;
         p->out_memory[i] = slivi__alloc(most * slivi_node_cols(p->g, p->out[i]),
                                         v->entry);
         if (!p->out_memory[i])
@@ -354,7 +354,8 @@ slivi__vae_plan *slivi__vae_plan_get(slivi_vae *v,
         return p;
     p->rows = name == SLIVI__VAE_SCORE || name == SLIVI__VAE_MODEL
                   ? v->opt.batch
-                  : SLIVI__VAE_BLOCK;
+              : name == SLIVI__VAE_LAPLACE ? SLIVI__VAE_LAPLACE_ROWS
+                                           : SLIVI__VAE_BLOCK;
     if (!slivi__vae_build(v, p, name) && !make_memory(v, p)
         && !make_plan(v, p)) {
         bind(v, p);

@@ -196,6 +196,36 @@ static int build_joint(const slivi_vae *v, slivi__vae_plan *p)
     return 0;
 }
 
+/* log p(x|z) and its gradient in z, row by row. */
+static int build_likelihood(const slivi_vae *v, slivi__vae_plan *p)
+{
+    slivi_graph *g = p->g;
+    p->z = slivi_input(g, "z", SLIVI_ROWS, v->opt.latent);
+    slivi_node lp = slivi_neg(g, minus_log_likelihood(v, p, p->z));
+    p->out[p->outs++] = lp;
+    p->out[p->outs++] = slivi_grad(g, lp, p->z);
+    return 0;
+}
+
+/* The Fisher information of z in x ~ p(x|z) is J' W J, J = dy/dz, with
+   W = p (1 - p) for bits and 1 / sd^2 else. */
+static int build_laplace(const slivi_vae *v, slivi__vae_plan *p)
+{
+    slivi_graph *g = p->g;
+    int status = build_likelihood(v, p);
+    slivi_node e = slivi_units(g, v->opt.latent, v->opt.latent), root;
+    slivi_node y = decode(v, p, p->z);
+    if (v->is_bernoulli) {
+        slivi_node s = slivi_sigmoid(g, y);
+        root = slivi_sqrt(g,
+                          slivi_mul(g, s, slivi_shift(g, slivi_neg(g, s), 1)));
+    } else {
+        root = slivi_exp(g, slivi_neg(g, log_sd(v, p)));
+    }
+    p->out[p->outs++] = slivi_mul(g, slivi_jvp(g, y, p->z, e), root);
+    return status;
+}
+
 /* Builder and the rows of its x: 0 where there is none. */
 static const struct {
     int (*build)(const slivi_vae *v, slivi__vae_plan *p);
@@ -208,6 +238,8 @@ static const struct {
     [SLIVI__VAE_DECODE] = {build_decode, 0},
     [SLIVI__VAE_BOUND] = {build_bound, SLIVI_ROWS},
     [SLIVI__VAE_JOINT] = {build_joint, 1},
+    [SLIVI__VAE_LIKELIHOOD] = {build_likelihood, SLIVI_ROWS},
+    [SLIVI__VAE_LAPLACE] = {build_laplace, SLIVI_ROWS},
 };
 
 int slivi__vae_build(const slivi_vae *v, slivi__vae_plan *p,

@@ -21,13 +21,18 @@ typedef struct slivi__vae_options {
 
 /* The graphs of a vae. */
 enum slivi__vae_plan_name {
-    SLIVI__VAE_SCORE,  /* x -> loss and gradient of the score net */
-    SLIVI__VAE_MODEL,  /* x -> losses, gradient of encoder and decoder */
-    SLIVI__VAE_ENCODE, /* x -> z */
-    SLIVI__VAE_DRAWS,  /* one x (1 x dim) -> n draws of z */
-    SLIVI__VAE_DECODE, /* z -> mean of x */
-    SLIVI__VAE_BOUND,  /* x -> log p(x, z) - log q(z|x), one draw each */
-    SLIVI__VAE_JOINT,  /* one x, n z -> log p(x, z) */
+    SLIVI__VAE_SCORE,      /* x -> loss and gradient of the score net */
+    SLIVI__VAE_MODEL,      /* x -> losses, gradient of encoder and decoder */
+    SLIVI__VAE_ENCODE,     /* x -> z */
+    SLIVI__VAE_DRAWS,      /* one x (1 x dim) -> n draws of z */
+    SLIVI__VAE_DECODE,     /* z -> mean of x */
+    SLIVI__VAE_BOUND,      /* x -> log p(x, z) - log q(z|x), one draw each */
+    SLIVI__VAE_JOINT,      /* one x, n z -> log p(x, z) */
+    SLIVI__VAE_LIKELIHOOD, /* x, z -> log p(x|z), its gradient in z */
+    SLIVI__VAE_LAPLACE,    /* the same, and J (d n x dim), slice by slice: row
+                              j n + i is sqrt(weight) dy/dz_j of image i, so
+                              that the Fisher information of z_i is the Gram
+                              matrix of its d rows */
     SLIVI__VAE_PLANS
 };
 
@@ -75,7 +80,10 @@ enum {
     SLIVI__VAE_PRIOR
 };
 
-enum { SLIVI__VAE_BLOCK = 256 }; /* rows of an evaluation at a time */
+enum {
+    SLIVI__VAE_BLOCK = 256, /* rows of an evaluation at a time */
+    SLIVI__VAE_LAPLACE_ROWS = 16
+};
 
 /* The plan, built with executor and buffers at its first use. */
 slivi__vae_plan *slivi__vae_plan_get(slivi_vae *v,
