@@ -25,7 +25,9 @@ struct args {
     const args_spec *spec;
     size_t count, tables;
     entry *entries;
-    void **block; /* for each table its options' struct */
+    void **block;  /* for each table its options' struct */
+    char **others; /* what is no option: of argv */
+    size_t others_count;
 };
 
 /* ---- making ----------------------------------------------------------- */
@@ -125,7 +127,7 @@ args *args_create(const args_spec *spec)
     a->spec = spec;
     a->tables = tables;
     a->entries = calloc(count, sizeof *a->entries);
-    a->block = calloc(tables, sizeof *a->block);
+    a->block = calloc(tables + 1, sizeof *a->block);
     if (a->entries && a->block && !add_entries(a))
         return a;
     args_free(a);
@@ -141,6 +143,7 @@ void args_free(args *a)
     for (size_t t = 0; a->block && t < a->tables; t++)
         free(a->block[t]);
     free(a->block);
+    free(a->others);
     free(a->entries);
     free(a);
 }
@@ -157,6 +160,12 @@ int args_given(const args *a, const char *name)
 {
     const entry *e = find(a, name);
     return e && (e->given || e->is_on);
+}
+
+char **args_others(const args *a, size_t *count)
+{
+    *count = a->others_count;
+    return a->others;
 }
 
 const args_spec *args_specification(const args *a)
@@ -198,7 +207,10 @@ static int complain_unknown(const args *a, const char *where, const char *name)
     const char *near = NULL;
     size_t least = 3; /* two slips of the pen at most, in less than half */
     for (size_t i = 0; i < a->count; i++) {
+        const args_word *w = a->entries[i].word;
         size_t d = slivi_word_distance(name, a->entries[i].name);
+        if (w && w->kind == ARGS_OTHERS)
+            continue;
         if (d < least && 2 * d < strlen(a->entries[i].name)) {
             least = d;
             near = a->entries[i].name;
@@ -343,6 +355,15 @@ static int apply(args *a, entry *e, const char *text)
     return set_entry(e, "", text);
 }
 
+/* Does the program take what is no option? */
+static int takes_others(const args *a)
+{
+    const args_word *w = a->spec->words;
+    while (w->name && w->kind != ARGS_OTHERS)
+        w++;
+    return w->name != NULL;
+}
+
 /* Takes one option and its value; configs: only --config, or all others. */
 static int parse_one(args *a, char ***next, int configs)
 {
@@ -351,12 +372,17 @@ static int parse_one(args *a, char ***next, int configs)
     if (!strcmp(word, "-h"))
         word = "--help";
     size_t n = strcspn(word, "=");
+    if (strncmp(word, "--", 2) && takes_others(a)) {
+        if (!configs)
+            a->others[a->others_count++] = (*next)[-1];
+        return 0;
+    }
     if (strncmp(word, "--", 2) || n >= sizeof name)
         return complain_usage("unexpected argument \"%.64s\"", word);
     memcpy(name, word + 2, n - 2);
     name[n - 2] = '\0';
     entry *e = find(a, name);
-    if (!e)
+    if (!e || (e->word && e->word->kind == ARGS_OTHERS))
         return complain_unknown(a, "", name);
     if (word[n])
         text = word + n + 1;
@@ -376,6 +402,9 @@ static int parse_one(args *a, char ***next, int configs)
 int args_parse(args *a, int argc, char **argv)
 {
     int status = 0;
+    a->others = calloc((size_t)argc + 1, sizeof *a->others);
+    if (!a->others)
+        return complain("no memory");
     /* files first, so that the command line wins */
     for (int configs = 1; configs >= 0 && argc > 0; configs--)
         for (char **next = argv + 1; *next && !status;)
@@ -407,7 +436,9 @@ static void print_option(const entry *e, const char *value, const char *help,
                          const char *const *names)
 {
     char text[TEXT];
-    int n = printf("  --%s%s%s", e->name, value ? " " : "", value ? value : "");
+    const int is_other = e->word && e->word->kind == ARGS_OTHERS;
+    int n = printf("  %s%s%s%s", is_other ? "" : "--", e->name,
+                   value ? " " : "", value ? value : "");
     size_t at = n > 0 ? (size_t)n : 0;
     if (at + 2 > INDENT)
         printf("\n%*s", INDENT, "");
@@ -431,7 +462,11 @@ void args_help(const args *a)
         [SLIVI_OPTION_NAME] = "NAME",
     };
     const slivi_option *table = NULL;
-    printf("Usage: %s [OPTION]...\n%s\n\n", program_name, a->spec->about);
+    printf("Usage: %s [OPTION]...", program_name);
+    for (const args_word *w = a->spec->words; w->name; w++)
+        if (w->kind == ARGS_OTHERS)
+            printf(" %s...", w->name);
+    printf("\n%s\n\n", a->spec->about);
     for (size_t i = 0; i < a->count; i++) {
         const entry *e = &a->entries[i];
         if (e->word) {

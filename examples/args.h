@@ -22,6 +22,7 @@ enum args_kind {
     ARGS_TEXT,   /* has a value, belongs to the experiment */
     ARGS_PLACE,  /* has a value, does not: is not in config.json */
     ARGS_SWITCH, /* is there or not */
+    ARGS_OTHERS, /* what is no option, all of it; `name` for --help */
     ARGS_SET,    /* --set KEY=VALUE */
     ARGS_CONFIG  /* --config FILE */
 };
@@ -60,6 +61,9 @@ int args_given(const args *a, const char *name);
 /* Numbers of the tables' options. */
 size_t args_size(const args *a, const char *name);
 uint64_t args_seed(const args *a, const char *name);
+
+/* What is no option, `count` of argv's words. */
+char **args_others(const args *a, size_t *count);
 
 /* Another default than the table's. */
 int args_default(args *a, const char *name, const char *text);

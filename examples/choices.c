@@ -15,7 +15,11 @@ typedef struct choice {
 static const choice choices[] = {
     {"encoder", "gaussian", "N(mean(x), sd(x)^2), diagonal"},
     {"encoder", "implicit", "a net of x and noise; its density is unknown"},
+    {"encoder", "residual", "mean(x) + sd(x) (noise + a net of x and noise)"},
     {"entropy", "closed", "in closed form; encoder gaussian only"},
+    {"entropy", "iwae",
+     "the importance-weighted bound's; encoder gaussian only"},
+    {"entropy", "mmd", "MMD^2 between codes and draws of the prior, no score"},
     {"likelihood", "bernoulli", "bits, from their logits"},
     {"likelihood", "gaussian", "real numbers around a mean, see x-sd"},
     {"binarise", "dynamic", "bits drawn from the pixels at each step"},
@@ -23,6 +27,7 @@ static const choice choices[] = {
     {"base", "none", "the net is the whole score"},
     {"base", "gaussian",
      "the score of a fitted Gaussian, which a net corrects"},
+    {"base", "standard", "the score of N(0, I), which a net corrects"},
     {"precision", "f32", "single precision"},
     {"precision", "f64", "double precision"},
     {"law", "normal", "N(0, I)"},
@@ -44,6 +49,11 @@ static const choice choices[] = {
     {"schedule", "constant", "the same rate throughout"},
     {"schedule", "linear", "falls to 0 along a line"},
     {"schedule", "cosine", "falls to 0 along half a cosine"},
+    {"eval-part", "test", "for the numbers that are reported"},
+    {"eval-part", "validation", "for the choice of options"},
+    {"ais-steps", "frozen",
+     "one for each temperature, found on validation images: unbiased"},
+    {"ais-steps", "led", "one for each group, by its chains' acceptance"},
     {NULL, NULL, NULL},
 };
 

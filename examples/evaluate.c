@@ -3,36 +3,43 @@
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #include "evaluate.h"
 #include "complain.h"
-#include "progress.h"
 
+#include <slivi/discrepancy.h>
 #include <slivi/io.h>
+#include <slivi/pool.h>
 #include <slivi/random.h>
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { /* draws; those of DATA_SEED are the same in all runs */
-       STREAM_CHOICE = 1, /* of test images */
-       STREAM_BITS,       /* from their pixels */
-       STREAM_ENCODER,    /* of the model's: its own numbers */
+enum {                  /* draws; those of DATA_SEED are the same in all runs */
+       STREAM_BITS = 2, /* from pixels, beside nll.c's */
+       STREAM_ENCODER = 3, /* of the model's: its own numbers */
        STREAM_SAMPLES,
-       STREAM_NLL
+       STREAM_CODES = 7,
+       STREAM_PRIOR /* of DATA_SEED */
 };
 
-enum { ERROR_IMAGES = 1000, ACROSS = 16, DOWN = 6, CELL = 48 };
+enum {
+    ERROR_IMAGES = 1000,
+    CODES = 10000,
+    CLOUDS = 8,
+    FLOOR_ROWS = 1000,
+    DIRECTIONS = 100
+};
+enum { ACROSS = 16, DOWN = 6, CELL = 48 };
 
-/* Images as the model's likelihood has them: bits, drawn once for all, or the
-   pixels. */
-static int is_bits(const slivi_vae *v)
+static int is_set(const slivi_vae *v, const char *name, const char *value)
 {
-    char likelihood[SLIVI_NAME_MAX] = "";
-    slivi_vae_get(v, "likelihood", likelihood, sizeof likelihood);
-    return !strcmp(likelihood, "bernoulli");
+    char text[SLIVI_NAME_MAX] = "";
+    slivi_vae_get(v, name, text, sizeof text);
+    return !strcmp(text, value);
 }
 
-static void take_image(const slivi_vae *v, const data *d, enum data_part part,
-                       size_t i, float *x)
+/* Bits are drawn once for all. */
+static void take_image(const data *d, enum data_part part, size_t i,
+                       int is_bits, float *x)
 {
     const slivi_address at = {.seed = DATA_SEED,
                               .stream = STREAM_BITS,
@@ -40,11 +47,30 @@ static void take_image(const slivi_vae *v, const data *d, enum data_part part,
                               .row = i};
     const float *pixels = data_image(d, part, i);
     memcpy(x, pixels, d->dim * sizeof *x);
-    if (!is_bits(v))
+    if (!is_bits)
         return;
     slivi_draw_f32(slivi_law_uniform, &at, 1, d->dim, x);
     for (size_t k = 0; k < d->dim; k++)
         x[k] = x[k] < pixels[k] ? 1 : 0;
+}
+
+void evaluate_bits(const slivi_vae *v, const data *d, enum data_part part,
+                   size_t i, float *x)
+{
+    take_image(d, part, i, is_set(v, "likelihood", "bernoulli"), x);
+}
+
+/* The first n images of a part as the encoder has learnt to see them; NULL
+   without memory. */
+static float *take_images(const slivi_vae *v, const data *d,
+                          enum data_part part, size_t n)
+{
+    const int is_bits = is_set(v, "likelihood", "bernoulli")
+                        && is_set(v, "binarise", "dynamic");
+    float *x = calloc(n, d->dim * sizeof *x);
+    for (size_t i = 0; x && i < n; i++)
+        take_image(d, part, i, is_bits, x + i * d->dim);
+    return x;
 }
 
 /* For a status of the library, or none when memory of our own is short. */
@@ -57,11 +83,9 @@ static int fail(int status)
 static float *reconstruct(slivi_vae *v, const data *d, enum data_part part,
                           size_t n)
 {
-    float *x = calloc(n, d->dim * sizeof *x);
+    float *x = take_images(v, d, part, n);
     float *y = calloc(n, d->dim * sizeof *y);
     int status = 0;
-    for (size_t i = 0; x && y && i < n; i++)
-        take_image(v, d, part, i, x + i * d->dim);
     if (x && y)
         status = slivi_vae_reconstruct(v, x, n, STREAM_ENCODER, y);
     if (!x || !y || status) {
@@ -92,6 +116,92 @@ int evaluate_error(slivi_vae *v, const data *d, enum data_part part,
     *error = sum / (double)(n * d->dim);
     free(y);
     return 0;
+}
+
+/* ---- codes --------------------------------------------------------------- */
+
+/* n x latent; NULL with a complaint. */
+static double *encode(slivi_vae *v, const data *d, size_t n)
+{
+    const size_t latent = slivi_vae_latent(v);
+    float *x = take_images(v, d, DATA_TEST, n);
+    float *codes = calloc(n, latent * sizeof *codes);
+    double *z = calloc(n, latent * sizeof *z);
+    int status = x && codes && z
+                     ? slivi_vae_encode(v, x, n, STREAM_CODES, codes)
+                     : SLIVI_ENOMEM;
+    for (size_t i = 0; !status && i < n * latent; i++)
+        z[i] = (double)codes[i];
+    if (status) {
+        fail(x && codes && z ? status : 0);
+        free(z);
+        z = NULL;
+    }
+    free(codes);
+    free(x);
+    return z;
+}
+
+/* Where both have n rows of one law, MMD^2 is a sum of uncorrelated terms of
+   one variance: n (n - 1) / 2 within each, n n across.  In units of that. */
+static double mmd_variance(size_t n)
+{
+    const double x = (double)n;
+    return 4 / (x * (x - 1)) + 4 / (x * x);
+}
+
+/* Of n rows, from smaller clouds. */
+static int find_mmd_floor(slivi_discrepancy_workspace *ws, size_t n,
+                          double *rms)
+{
+    const size_t rows = n < FLOOR_ROWS ? n : FLOOR_ROWS;
+    int status = slivi_mmd_floor(ws, rows, rows, 1, DATA_SEED, CLOUDS, rms);
+    *rms *= sqrt(mmd_variance(n) / mmd_variance(rows));
+    return status;
+}
+
+/* y: as many draws of the prior. */
+static int measure(slivi_discrepancy_workspace *ws, size_t n, const double *z,
+                   const double *y, evaluate_distances *out)
+{
+    int status = slivi_mmd(ws, n, z, n, y, 1, &out->mmd, NULL);
+    if (!status)
+        status = find_mmd_floor(ws, n, &out->mmd_floor);
+    if (!status)
+        status = slivi_sliced_wasserstein(ws, n, z, NULL, DIRECTIONS, DATA_SEED,
+                                          &out->wasserstein);
+    if (!status)
+        status = slivi_sliced_wasserstein_floor(
+            ws, n, 1, DIRECTIONS, DATA_SEED, CLOUDS, &out->wasserstein_floor);
+    return status;
+}
+
+int evaluate_codes(slivi_vae *v, const data *d, size_t threads,
+                   evaluate_distances *out)
+{
+    const slivi_address at = {.seed = DATA_SEED, .stream = STREAM_PRIOR};
+    const size_t have = d->size[DATA_TEST], latent = slivi_vae_latent(v);
+    const size_t n = have < CODES ? have : CODES;
+    *out = (evaluate_distances){NAN, NAN, NAN, NAN};
+    if (n < 2)
+        return 0; /* no distance of one code */
+    double *z = encode(v, d, n);
+    if (!z)
+        return EXIT_FAILED;
+    double *y = calloc(n, latent * sizeof *y);
+    slivi_pool *pool = slivi_pool_create(threads);
+    slivi_discrepancy_workspace *ws = pool ? slivi_discrepancy_workspace_create(
+                                          n, latent, pool)
+                                           : NULL;
+    if (y)
+        slivi_draw(slivi_law_normal, &at, n, latent, y);
+    int status = ws && y ? measure(ws, n, z, y, out) : !ws;
+    int code = status || !y ? fail(status) : 0;
+    slivi_discrepancy_workspace_free(ws);
+    slivi_pool_free(pool);
+    free(y);
+    free(z);
+    return code;
 }
 
 /* ---- pictures ----------------------------------------------------------- */
@@ -158,84 +268,4 @@ int evaluate_pictures(slivi_vae *v, const data *d, const experiment *e)
 {
     int code = draw_samples(v, d, e);
     return code ? code : draw_reconstructions(v, d, e);
-}
-
-/* ---- log-likelihood ------------------------------------------------------ */
-
-static int show_progress(size_t done, void *ctx)
-{
-    progress_show(ctx, done, "");
-    return experiment_signal();
-}
-
-/* Numbers of n test images, never simply the first. */
-static uint32_t *choose(const data *d)
-{
-    const slivi_address at = {.seed = DATA_SEED, .stream = STREAM_CHOICE};
-    uint32_t *numbers = calloc(d->size[DATA_TEST], sizeof *numbers);
-    if (numbers)
-        slivi_permutation(&at, d->size[DATA_TEST], numbers);
-    return numbers;
-}
-
-static void summarise(const double *logp, evaluation *out)
-{
-    const double n = (double)out->images;
-    double sum = 0, squares = 0;
-    for (size_t i = 0; i < out->images; i++)
-        sum -= logp[i];
-    out->mean = sum / n;
-    for (size_t i = 0; i < out->images; i++)
-        squares += pow(-logp[i] - out->mean, 2);
-    out->se = sqrt(squares / (n - 1) / n); /* of one image: NaN */
-}
-
-/* nll.npy: number of the test image, -log p(x), its standard error. */
-static int write_images(const experiment *e, size_t n, const uint32_t *numbers,
-                        const double *logp, const double *se)
-{
-    char path[EXPERIMENT_PATH];
-    double *rows = calloc(n, 3 * sizeof *rows);
-    for (size_t i = 0; rows && i < n; i++) {
-        rows[3 * i] = (double)numbers[i];
-        rows[3 * i + 1] = -logp[i];
-        rows[3 * i + 2] = se[i];
-    }
-    experiment_path(e, "nll.npy", path);
-    int status = rows ? slivi_npy_write(path, n, 3, rows) : 0;
-    int code = rows && !status ? 0 : fail(status);
-    free(rows);
-    return code;
-}
-
-int evaluate_nll(slivi_vae *v, const data *d, const experiment *e, int quiet,
-                 evaluation *out)
-{
-    const size_t n = out->images;
-    uint32_t *numbers = choose(d);
-    float *x = calloc(n, d->dim * sizeof *x);
-    double *logp = calloc(n, sizeof *logp), *se = calloc(n, sizeof *se);
-    progress bar;
-    int code = numbers && x && logp && se ? 0 : fail(0);
-    for (size_t i = 0; i < n && !code; i++)
-        take_image(v, d, DATA_TEST, numbers[i], x + i * d->dim);
-    progress_begin(&bar, quiet, "evaluating", 0, n);
-    if (!code) {
-        int status = slivi_vae_log_likelihood(v, x, n, out->draws, STREAM_NLL,
-                                              logp, se, show_progress, &bar);
-        progress_end(&bar);
-        if (status == SLIVI_ECALLBACK && experiment_signal())
-            code = 128 + experiment_signal();
-        else if (status)
-            code = fail(status);
-        else
-            summarise(logp, out);
-    }
-    if (!code)
-        code = write_images(e, n, numbers, logp, se);
-    free(se);
-    free(logp);
-    free(x);
-    free(numbers);
-    return code;
 }

@@ -20,17 +20,20 @@ int evaluate_error(slivi_vae *v, const data *d, enum data_part part,
    in one run. */
 int evaluate_pictures(slivi_vae *v, const data *d, const experiment *e);
 
-typedef struct evaluation {
-    size_t images, draws; /* in: how many */
-    double mean, se;      /* out: mean over images, its standard error */
-} evaluation;
+/* Image i of a part as log p(x) wants it: drawn from its pixels, once for all
+   runs, where the likelihood is of bits. */
+void evaluate_bits(const slivi_vae *v, const data *d, enum data_part part,
+                   size_t i, float *x);
 
-/* -log p(x) of test images, chosen, and drawn from their pixels where the
-   likelihood is of bits, in the same way in every run, so that runs can be
-   compared image by image: nll.npy has a row for each, its number among the
-   test images, -log p(x) and that one's standard error.  When a signal comes
-   it returns 128 + its number. */
-int evaluate_nll(slivi_vae *v, const data *d, const experiment *e, int quiet,
-                 evaluation *out);
+/* How far codes, one draw of z for each test image (10,000 at most), are from
+   the prior, see slivi/discrepancy.h; and how far as many draws of the prior
+   itself are, on average: the root mean square of some clouds. */
+typedef struct evaluate_distances {
+    double mmd, mmd_floor; /* MMD^2 from as many draws of the prior */
+    double wasserstein, wasserstein_floor; /* sliced, of the codes alone */
+} evaluate_distances;
+
+int evaluate_codes(slivi_vae *v, const data *d, size_t threads,
+                   evaluate_distances *out);
 
 #endif

@@ -85,28 +85,37 @@ int record_config(const experiment *e, const args *a, const char *key,
     return record_write(e, "config.json", config);
 }
 
+static void print_value(const json_t *value)
+{
+    if (json_is_string(value))
+        printf("%s\n", json_string_value(value));
+    else if (json_is_integer(value))
+        printf("%" JSON_INTEGER_FORMAT "\n", json_integer_value(value));
+    else if (json_is_real(value))
+        printf("%.6g\n", json_real_value(value));
+    else if (json_is_boolean(value))
+        printf("%s\n", json_is_true(value) ? "yes" : "no");
+    else
+        printf("-\n");
+}
+
 int record_print(const json_t *result, int json)
 {
+    json_t *all = (json_t *)result, *value; /* iterating does not change it */
     const char *key;
-    json_t *value;
-    if (json)
+    size_t wide = 0;
+    if (json) {
         json_dumpf(result, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-    else
-        /* iterating does not change it */
-        json_object_foreach((json_t *)result, key, value)
-        {
-            printf("%-22s", key);
-            if (json_is_string(value))
-                printf("%s\n", json_string_value(value));
-            else if (json_is_integer(value))
-                printf("%" JSON_INTEGER_FORMAT "\n", json_integer_value(value));
-            else if (json_is_real(value))
-                printf("%.6g\n", json_real_value(value));
-            else
-                printf("-\n");
-        }
-    if (json)
         putchar('\n');
+        return experiment_flush();
+    }
+    json_object_foreach(all, key, value) wide = strlen(key) > wide ? strlen(key)
+                                                                   : wide;
+    json_object_foreach(all, key, value)
+    {
+        printf("%-*s", (int)wide + 2, key);
+        print_value(value);
+    }
     return experiment_flush();
 }
 

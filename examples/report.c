@@ -371,6 +371,8 @@ static void add_value(text *t, const json_t *value)
         add(t, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
     else if (json_is_real(value))
         add(t, "%.6g", json_real_value(value));
+    else if (json_is_boolean(value))
+        add(t, "%s", json_is_true(value) ? "yes" : "no");
     else
         add(t, "&ndash;");
 }
@@ -402,12 +404,23 @@ static const struct shown {
 } shown[] = {
     {"nll", "nll_se", "negative log-likelihood",
      "negative log-likelihood, nats; lower is better"},
+    {"ais_nll", "ais_nll_se", "the same by AIS", NULL},
+    {"ais_minus_is", "ais_minus_is_se", "AIS above importance sampling", NULL},
+    {"nll_corrected", "nll_corrected_se", "corrected for that if it matters",
+     NULL},
+    {"bdmc_gap", "bdmc_gap_se", "gap of bounds on the model's images", NULL},
     {"test_error", NULL, "squared error of test images",
      "squared error of test images"},
     {"reconstruction", NULL, "reconstruction, nats",
      "reconstruction loss, nats"},
     {"prior", NULL, "prior term, nats", NULL},
     {"stein", NULL, "Stein's identity", NULL},
+    {"code_mmd", NULL, "MMD<sup>2</sup> of codes and prior", NULL},
+    {"code_mmd_floor", NULL, "its standard error, if they were alike", NULL},
+    {"code_sliced_wasserstein", NULL, "sliced Wasserstein distance of them",
+     NULL},
+    {"code_sliced_wasserstein_floor", NULL, "the same of the prior's draws",
+     NULL},
     {"steps", NULL, "steps", "steps"},
     {"seconds", NULL, "seconds of training", NULL},
     {"steps_per_second", NULL, "steps per second", "steps per second"},
@@ -443,25 +456,45 @@ static void add_numbers(text *t, const json_t *result)
     add(t, "</div>\n");
 }
 
+/* How the log-likelihood was had. */
+static void add_likelihood_note(text *t, const json_t *result)
+{
+    const char *part = json_string_value(json_object_get(result, "eval_part"));
+    const double draws = value_of(result, "eval_draws");
+    if (!isfinite(value_of(result, "nll")))
+        return;
+    add(t,
+        "<p class=\"note\">The negative log-likelihood is in nats, the mean of "
+        "%.0f %s images by ",
+        value_of(result, "eval_images"), part ? part : "test");
+    if (isfinite(draws))
+        add(t, "importance sampling with %.0f draws each", draws);
+    else
+        add(t, "annealed importance sampling (AIS)");
+    add(t, "; lower is better, and &plusmn; is its standard error over "
+           "images.</p>\n");
+    if (isfinite(draws) && isfinite(value_of(result, "ais_images")))
+        add(t,
+            "<p class=\"note\">AIS, annealed importance sampling, is of the "
+            "first %.0f of them.</p>\n",
+            value_of(result, "ais_images"));
+}
+
 static void add_results(text *t, const json_t *result)
 {
     if (!result)
         return; /* the run is not over */
     add(t, "<h2>Results</h2>\n<div class=\"tables\"><table>\n");
     for (size_t i = 0; i < SHOWN; i++) {
+        if (!json_object_get(result, shown[i].key))
+            continue; /* not asked for */
         add(t, "<tr><th scope=\"row\">%s</th><td>", shown[i].name);
         if (!add_number(t, result, &shown[i]))
             add(t, "&ndash;");
         add(t, "</td></tr>\n");
     }
     add(t, "</table>\n<div>");
-    if (isfinite(value_of(result, "nll")))
-        add(t,
-            "<p class=\"note\">The negative log-likelihood is in nats, the "
-            "mean of %.0f test images by importance sampling with %.0f draws "
-            "each; lower is better, and &plusmn; is its standard error over "
-            "images.</p>\n",
-            value_of(result, "eval_images"), value_of(result, "eval_draws"));
+    add_likelihood_note(t, result);
     add(t, "<p class=\"note\">Reconstruction, prior and Stein's identity are "
            "those of training, the last points of the curves.</p>\n"
            "</div></div>\n");

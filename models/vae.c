@@ -1,141 +1,23 @@
-/* vae.c - a variational auto-encoder: options, building, training steps.
+/* vae.c - an auto-encoder: what it is made of, and its plans.
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
-#include "score/names.h"
 #include "vae_inside.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
-/* ---- options ---------------------------------------------------------- */
-
-static const char *const encoders[] = {"gaussian", "implicit", NULL};
-static const char *const entropies[] = {"closed", SLIVI__OBJECTIVE_NAMES, NULL};
-static const char *const likelihoods[] = {"bernoulli", "gaussian", NULL};
-static const char *const binarisations[] = {"dynamic", "none", NULL};
-static const char *const laws[] = {"normal", "rademacher", "sphere", NULL};
-static const char *const bases[] = {"none", "gaussian", NULL};
-static const char *const precisions[] = {"f32", "f64", NULL};
-
-#define AT(field) offsetof(slivi__vae_options, field)
-
-const slivi_option slivi_vae_options[] = {
-    {"encoder", SLIVI_OPTION_NAME, AT(encoder), 0, 0, "implicit", encoders,
-     "family of q(z|x)"},
-    {"entropy", SLIVI_OPTION_NAME, AT(entropy), 0, 0, "ssm-vr", entropies,
-     "how the entropy's gradient is had"},
-    {"latent", SLIVI_OPTION_SIZE, AT(latent), 1, 4096, "8", NULL,
-     "dimension of z"},
-    {"noise", SLIVI_OPTION_SIZE, AT(noise), 0, 65536, "0", NULL,
-     "dimension of the implicit encoder's noise; 0: that of z"},
-    {"hidden", SLIVI_OPTION_LIST, AT(hidden), 1, 65536, "256,256", NULL,
-     "widths of the hidden layers of all nets"},
-    {"activation", SLIVI_OPTION_NAME, AT(activation), 0, 0, "tanh",
-     slivi_activation_names, "of the hidden layers"},
-    {"likelihood", SLIVI_OPTION_NAME, AT(likelihood), 0, 0, "bernoulli",
-     likelihoods, "p(x|z)"},
-    {"binarise", SLIVI_OPTION_NAME, AT(binarise), 0, 0, "dynamic",
-     binarisations, "bernoulli: draw x from the pixels at each step"},
-    {"x-sd", SLIVI_OPTION_REAL, AT(x_sd), 0, 1e6, "0", NULL,
-     "gaussian likelihood: standard deviation; 0: learnt"},
-    {"base", SLIVI_OPTION_NAME, AT(base), 0, 0, "none", bases,
-     "known part of the score that the score net corrects"},
-    {"slices", SLIVI_OPTION_SIZE, AT(slices), 1, 4096, "1", NULL,
-     "slices (dsm: noises) for each sample"},
-    {"law", SLIVI_OPTION_NAME, AT(law), 0, 0, "normal", laws, "of the slices"},
-    {"sigma", SLIVI_OPTION_REAL, AT(sigma), 1e-6, 1e6, "0.1", NULL,
-     "noise level of dsm"},
-    {"score-steps", SLIVI_OPTION_SIZE, AT(score_steps), 1, 1000, "1", NULL,
-     "steps of the score net for each step"},
-    {"score-rate", SLIVI_OPTION_REAL, AT(score_rate), 1e-6, 1e6, "1", NULL,
-     "learning rate of the score net in units of rate"},
-    {"batch", SLIVI_OPTION_SIZE, AT(batch), 1, 1048576, "128", NULL,
-     "images of a step"},
-    {"precision", SLIVI_OPTION_NAME, AT(precision), 0, 0, "f32", precisions,
-     "of all nets"},
-    {"threads", SLIVI_OPTION_SIZE, AT(threads), 0, 1024, "0", NULL,
-     "0: one for each processor"},
-    {"seed", SLIVI_OPTION_SEED, AT(seed), 0, 0, "0", NULL,
-     "of everything that is drawn"},
-    {NULL, SLIVI_OPTION_REAL, 0, 0, 0, NULL, NULL, NULL},
-};
-
-slivi_vae *slivi_vae_create(size_t dim)
-{
-    if (!dim || dim > (1u << 24))
-        return slivi__fail_null(SLIVI_EINVAL, "vae: images of %zu values", dim);
-    slivi_vae *v = slivi__alloc(1, sizeof *v);
-    if (!v)
-        return NULL;
-    v->dim = dim;
-    v->log_sd = -1;
-    if (!slivi_options_default(slivi_vae_options, &v->opt)
-        && !slivi_options_default(slivi_learning_options, &v->learning))
-        return v;
-    slivi_vae_free(v);
-    return NULL;
-}
-
-int slivi_vae_set(slivi_vae *v, const char *name, const char *text)
-{
-    if (v->ready)
-        return slivi__fail(SLIVI_EINVAL,
-                           "vae: option %s is fixed by the first use", name);
-    if (slivi_options_find(slivi_learning_options, name))
-        return slivi_options_set(slivi_learning_options, &v->learning, name,
-                                 text);
-    return slivi_options_set(slivi_vae_options, &v->opt, name, text);
-}
-
-int slivi_vae_get(const slivi_vae *v, const char *name, char *text, size_t room)
-{
-    if (slivi_options_find(slivi_learning_options, name))
-        return slivi_options_get(slivi_learning_options, &v->learning, name,
-                                 text, room);
-    return slivi_options_get(slivi_vae_options, &v->opt, name, text, room);
-}
-
 /* ---- building --------------------------------------------------------- */
 
-static int check_options(slivi_vae *v)
-{
-    v->is_gaussian_encoder = !strcmp(v->opt.encoder, "gaussian");
-    v->is_closed = !strcmp(v->opt.entropy, "closed");
-    v->is_bernoulli = !strcmp(v->opt.likelihood, "bernoulli");
-    v->precision = strcmp(v->opt.precision, "f64") ? SLIVI_F32 : SLIVI_F64;
-    v->entry = v->precision == SLIVI_F32 ? sizeof(float) : sizeof(double);
-    if (v->is_closed && !v->is_gaussian_encoder)
-        return slivi__fail(SLIVI_EUNSUPPORTED,
-                           "vae: entropy closed needs encoder gaussian; an "
-                           "implicit encoder has no entropy in closed form "
-                           "(choose sm, ssm, ssm-vr or dsm)");
-    return 0;
-}
-
-static slivi_net *make_net(slivi_vae *v, const char *name, size_t in,
-                           size_t noise, size_t out)
+static int make_decoder(slivi_vae *v)
 {
     slivi_net_spec spec = {
-        .name = name,
-        .inputs = {noise ? 2 : 1, {in, noise}},
+        .name = "decoder",
+        .inputs = {1, {v->opt.latent}},
         .hidden = v->opt.hidden,
-        .outputs = out,
+        .outputs = v->dim,
         .activation = slivi_activation_find(v->opt.activation),
     };
-    return slivi_net_create(v->params, &spec);
-}
-
-static int make_model(slivi_vae *v)
-{
-    const size_t d = v->opt.latent, noise = v->opt.noise ? v->opt.noise : d;
-    v->params = slivi_params_create(v->precision);
-    if (!v->params)
-        return slivi__status();
-    v->encoder = v->is_gaussian_encoder
-                     ? make_net(v, "encoder", v->dim, 0, 2 * d)
-                     : make_net(v, "encoder", v->dim, noise, d);
-    v->decoder = v->encoder ? make_net(v, "decoder", d, 0, v->dim) : NULL;
+    v->decoder = slivi_net_create(v->params, &spec);
     if (!v->decoder)
         return slivi__status();
     if (!v->is_bernoulli && v->opt.x_sd == 0) {
@@ -143,6 +25,19 @@ static int make_model(slivi_vae *v)
         if (v->log_sd < 0)
             return v->log_sd;
     }
+    return 0;
+}
+
+static int make_model(slivi_vae *v)
+{
+    v->params = slivi_params_create(v->precision);
+    if (!v->params)
+        return slivi__status();
+    int status = v->family->make(v);
+    if (!status)
+        status = make_decoder(v);
+    if (status)
+        return status;
     slivi_params_init(v->params, v->opt.seed, SLIVI__VAE_INIT);
     v->learner = slivi_learner_create(v->params, &v->learning);
     if (!v->learner)
@@ -153,8 +48,6 @@ static int make_model(slivi_vae *v)
 
 static int make_score(slivi_vae *v)
 {
-    if (v->is_closed)
-        return 0;
     slivi_learning how = v->learning;
     how.rate *= v->opt.score_rate;
     how.steps *= v->opt.score_steps;
@@ -163,10 +56,11 @@ static int make_score(slivi_vae *v)
     slivi_scorenet_spec spec = {
         .name = "score",
         .dim = v->opt.latent,
-        .context = v->dim,
+        .context = v->kind->is_wasserstein ? 0 : v->dim,
         .hidden = v->opt.hidden,
         .activation = slivi_activation_find(v->opt.activation),
         .gaussian = !strcmp(v->opt.base, "gaussian"),
+        .standard = !strcmp(v->opt.base, "standard"),
     };
     v->score_params = slivi_params_create(v->precision);
     v->score = v->score_params ? slivi_scorenet_create(v->score_params, &spec)
@@ -181,6 +75,58 @@ static int make_score(slivi_vae *v)
     return 0;
 }
 
+/* What turns draws into pushes without a net. */
+static int make_pushes(slivi_vae *v)
+{
+    const slivi_kernelscore_options how = {.width = v->opt.width,
+                                           .eta = v->opt.eta,
+                                           .share = v->opt.share,
+                                           .rank = v->opt.rank};
+    const size_t d = v->opt.latent;
+    const size_t group = v->kind->is_wasserstein ? v->opt.batch
+                                                 : v->opt.particles;
+    size_t count;
+    int status = slivi__mul(v->opt.batch * d, v->opt.particles, &count);
+    if (status)
+        return status;
+    v->codes = slivi__alloc(count, sizeof *v->codes);
+    v->pushes = slivi__alloc(count, sizeof *v->pushes);
+    if (!v->codes || !v->pushes)
+        return slivi__status();
+    if (v->source == SLIVI__VAE_DISCREPANCY) {
+        v->prior = slivi__alloc(count, sizeof *v->prior);
+        v->mmd = slivi_discrepancy_workspace_create(v->opt.batch, d, v->pool);
+        return v->prior && v->mmd ? 0 : slivi__status();
+    }
+    v->kernel = slivi_kernelscore_create(v->opt.entropy, &how, group, d, 0);
+    v->kernel_ws = v->kernel
+                       ? slivi_kernelscore_workspace_create(v->kernel, v->pool)
+                       : NULL;
+    return v->kernel_ws ? 0 : slivi__status();
+}
+
+/* What the source of the regulariser's gradient needs. */
+static int make_source(slivi_vae *v)
+{
+    switch (v->source) {
+    case SLIVI__VAE_CLOSED:
+    case SLIVI__VAE_IMPORTANCE:
+        return 0;
+    case SLIVI__VAE_NET: {
+        int status = make_score(v);
+        if (!status && !slivi__vae_plan_get(v, SLIVI__VAE_SCORE))
+            status = slivi__status();
+        return status;
+    }
+    default: {
+        int status = make_pushes(v);
+        if (!status && !slivi__vae_plan_get(v, SLIVI__VAE_CODES))
+            status = slivi__status();
+        return status;
+    }
+    }
+}
+
 static void unready(slivi_vae *v)
 {
     for (int i = 0; i < SLIVI__VAE_PLANS; i++)
@@ -188,14 +134,24 @@ static void unready(slivi_vae *v)
     slivi_learner_free(v->learner);
     slivi_learner_free(v->score_learner);
     slivi_net_free(v->encoder);
+    slivi_net_free(v->residual);
     slivi_net_free(v->decoder);
+    slivi_kernelscore_workspace_free(v->kernel_ws);
+    slivi_kernelscore_free(v->kernel);
+    slivi_discrepancy_workspace_free(v->mmd);
+    slivi__free(v->prior);
+    slivi__free(v->codes);
+    slivi__free(v->pushes);
     slivi_scorenet_free(v->score);
     slivi_params_free(v->params);
     slivi_params_free(v->score_params);
     slivi_pool_free(v->pool);
     slivi__free(v->binary);
-    slivi_vae clean = {
-        .dim = v->dim, .opt = v->opt, .learning = v->learning, .log_sd = -1};
+    slivi_vae clean = {.dim = v->dim,
+                       .kind = v->kind,
+                       .opt = v->opt,
+                       .learning = v->learning,
+                       .log_sd = -1};
     *v = clean;
 }
 
@@ -204,7 +160,7 @@ int slivi_vae_ready(slivi_vae *v)
     size_t count;
     if (v->ready)
         return 0;
-    int status = check_options(v);
+    int status = slivi__vae_settle(v);
     if (!status)
         status = slivi__mul(v->opt.batch, v->dim, &count);
     if (status)
@@ -215,14 +171,12 @@ int slivi_vae_ready(slivi_vae *v)
     if (!status)
         status = make_model(v);
     if (!status)
-        status = make_score(v);
-    if (!status && !v->is_closed && !slivi__vae_plan_get(v, SLIVI__VAE_SCORE))
-        status = slivi__status();
+        status = make_source(v);
     if (!status && !slivi__vae_plan_get(v, SLIVI__VAE_MODEL))
         status = slivi__status();
     if (status == SLIVI_EUNSUPPORTED)
-        slivi__fail_in(status, "vae: activation %s with entropy %s",
-                       v->opt.activation, v->opt.entropy);
+        slivi__fail_in(status, "%s: activation %s with entropy %s",
+                       v->kind->name, v->opt.activation, v->opt.entropy);
     if (status)
         unready(v); /* so that options can be mended */
     v->ready = !status;
@@ -291,8 +245,8 @@ double slivi__vae_entry(const slivi_vae *v, const void *x, size_t i)
 static void bind(const slivi_vae *v, slivi__vae_plan *p)
 {
     /* training reads the parameters, evaluation their average */
-    const void *model = p->trained ? slivi_params_const_values(v->params)
-                                   : slivi_learner_average(v->learner);
+    const void *model = p->trains ? slivi_params_const_values(v->params)
+                                  : slivi_learner_average(v->learner);
     slivi_weights_bind(p->model, p->ws, model,
                        p->trained == p->model && p->trained
                            ? slivi_learner_gradient(v->learner)
@@ -307,8 +261,20 @@ static void bind(const slivi_vae *v, slivi__vae_plan *p)
     if (p->shared.id)
         slivi_workspace_bind(p->ws, p->shared,
                              v->plan[SLIVI__VAE_SCORE].out_memory[1]);
+    for (size_t k = 0; k < 2; k++)
+        if (p->push[k].id)
+            slivi_workspace_bind(p->ws, p->push[k], p->push_memory[k]);
     for (size_t i = 0; i < p->outs; i++)
         slivi_workspace_bind(p->ws, p->out[i], p->out_memory[i]);
+}
+
+/* For the rows of a node in a run of all the plan's rows. */
+static void *room_for(const slivi_vae *v, const slivi__vae_plan *p,
+                      slivi_node x)
+{
+    ptrdiff_t rows = slivi_node_rows(p->g, x);
+    size_t most = rows < 0 ? (size_t)-rows * p->rows : (size_t)rows;
+    return slivi__alloc(most * slivi_node_cols(p->g, x), v->entry);
 }
 
 static int make_memory(const slivi_vae *v, slivi__vae_plan *p)
@@ -318,14 +284,12 @@ static int make_memory(const slivi_vae *v, slivi__vae_plan *p)
     p->z_memory = slivi__alloc(p->rows * v->opt.latent, v->entry);
     if ((v->precision == SLIVI_F64 && !p->x_memory) || !p->z_memory)
         return SLIVI_ENOMEM;
-    for (size_t i = 0; i < p->outs; i++) {
-        ptrdiff_t rows = slivi_node_rows(p->g, p->out[i]);
-        size_t most = rows < 0 ? (size_t)-rows * p->rows : (size_t)rows;
-        p->out_memory[i] = slivi__alloc(most * slivi_node_cols(p->g, p->out[i]),
-                                        v->entry);
-        if (!p->out_memory[i])
+    for (size_t i = 0; i < p->outs; i++)
+        if (!(p->out_memory[i] = room_for(v, p, p->out[i])))
             return SLIVI_ENOMEM;
-    }
+    for (size_t k = 0; k < 2; k++)
+        if (p->push[k].id && !(p->push_memory[k] = room_for(v, p, p->push[k])))
+            return SLIVI_ENOMEM;
     return 0;
 }
 
@@ -348,12 +312,11 @@ slivi__vae_plan *slivi__vae_plan_get(slivi_vae *v,
                                      enum slivi__vae_plan_name name)
 {
     slivi__vae_plan *p = &v->plan[name];
-    if (p->ws && !p->trained)
+    if (p->ws && !p->trains)
         bind(v, p); /* the averages' memory is there after the first step */
     if (p->ws)
         return p;
-    p->rows = name == SLIVI__VAE_SCORE || name == SLIVI__VAE_MODEL
-                  ? v->opt.batch
+    p->rows = name <= SLIVI__VAE_MODEL     ? v->opt.batch
               : name == SLIVI__VAE_LAPLACE ? SLIVI__VAE_LAPLACE_ROWS
                                            : SLIVI__VAE_BLOCK;
     if (!slivi__vae_build(v, p, name) && !make_memory(v, p)
@@ -376,164 +339,7 @@ void slivi__vae_plan_clear(slivi__vae_plan *p)
     slivi__free(p->z_memory);
     for (int i = 0; i < SLIVI__VAE_OUTS; i++)
         slivi__free(p->out_memory[i]);
+    slivi__free(p->push_memory[0]);
+    slivi__free(p->push_memory[1]);
     memset(p, 0, sizeof *p);
-}
-
-/* ---- a training step --------------------------------------------------- */
-
-typedef struct binarise_task {
-    const float *x;
-    float *out;
-    size_t n, dim;
-    slivi_address at;
-} binarise_task;
-
-enum { BINARISE_ROWS = 16 };
-
-static int binarise_rows(size_t i, void *ctx)
-{
-    const binarise_task *t = ctx;
-    size_t first = i * BINARISE_ROWS, rows = t->n - first;
-    rows = rows < BINARISE_ROWS ? rows : BINARISE_ROWS;
-    slivi_address at = t->at;
-    at.row += first;
-    const float *x = t->x + first * t->dim;
-    float *u = t->out + first * t->dim;
-    slivi_draw_f32(slivi_law_uniform, &at, rows, t->dim, u);
-    for (size_t j = 0; j < rows * t->dim; j++)
-        u[j] = u[j] < x[j];
-    return 0;
-}
-
-void slivi__vae_binarise(const slivi_vae *v, const float *x, size_t n,
-                         uint64_t seed, uint64_t step, uint64_t row, float *out)
-{
-    binarise_task task = {x,
-                          out,
-                          n,
-                          v->dim,
-                          {.seed = seed,
-                           .stream = SLIVI__VAE_BINARISE,
-                           .step = step,
-                           .row = row}};
-    slivi_pool_run(v->pool, (n + BINARISE_ROWS - 1) / BINARISE_ROWS,
-                   binarise_rows, &task);
-}
-
-static int check_value(const char *what, double value, size_t step)
-{
-    return isfinite(value)
-               ? 0
-               : slivi__fail(SLIVI_ENONFINITE, "vae: the %s is %s (step %zu)",
-                             what, slivi__nonfinite(value), step);
-}
-
-static int step_score(slivi_vae *v, const float *x, size_t n,
-                      slivi_vae_losses *losses)
-{
-    slivi__vae_plan *p = &v->plan[SLIVI__VAE_SCORE];
-    slivi_run run = {.n = n,
-                     .seed = v->opt.seed,
-                     .step = slivi_learner_steps(v->score_learner)};
-    int status = 0;
-    slivi__vae_take(v, p, x, n * v->dim);
-    for (size_t c = 0; c < p->chunks && !status; c++) {
-        run.chunk = c;
-        run.accumulate = c > 0;
-        status = slivi_workspace_run(p->ws, &run);
-    }
-    if (status)
-        return status;
-    losses->score = slivi__vae_entry(v, p->out_memory[0], 0);
-    status = check_value("score objective", losses->score,
-                         slivi_learner_steps(v->learner));
-    return status ? status : slivi_learner_step(v->score_learner, NULL);
-}
-
-static int step_model(slivi_vae *v, const float *x, size_t n,
-                      slivi_vae_losses *losses)
-{
-    slivi__vae_plan *p = &v->plan[SLIVI__VAE_MODEL];
-    size_t step = slivi_learner_steps(v->learner);
-    /* z must be fresh: its draws are those of steps that no score step has */
-    slivi_run run = {
-        .n = n, .seed = v->opt.seed, .step = ((uint64_t)1 << 47) + step};
-    slivi__vae_take(v, p, x, n * v->dim);
-    int status = slivi_workspace_run(p->ws, &run);
-    if (status)
-        return status;
-    losses->reconstruction = slivi__vae_entry(v, p->out_memory[0], 0);
-    losses->prior = slivi__vae_entry(v, p->out_memory[1], 0);
-    losses->stein = v->is_closed ? NAN
-                                 : slivi__vae_entry(v, p->out_memory[2], 0)
-                                       + (double)v->opt.latent;
-    status = check_value("reconstruction loss", losses->reconstruction, step);
-    if (!status)
-        status = check_value("prior loss", losses->prior, step);
-    return status ? status : slivi_learner_step(v->learner, &losses->norm);
-}
-
-enum { LANES = 16 }; /* looked at together */
-
-/* Is any of x outside of [least, most]?  A NaN is in no interval. */
-static int any_outside(const float *x, size_t count, float least, float most)
-{
-    int wrong[LANES] = {0}, any = 0;
-    size_t i = 0;
-    for (; i + LANES <= count; i += LANES)
-        for (size_t j = 0; j < LANES; j++)
-            wrong[j] |= !(x[i + j] >= least) | !(x[i + j] <= most);
-    for (size_t j = 0; j < LANES; j++)
-        any |= wrong[j];
-    for (; i < count; i++)
-        any |= !(x[i] >= least && x[i] <= most);
-    return any;
-}
-
-int slivi__vae_check(const slivi_vae *v, const float *x, size_t n, int pixels)
-{
-    const float least = pixels ? 0 : -FLT_MAX, most = pixels ? 1 : FLT_MAX;
-    size_t i = 0;
-    if (!any_outside(x, n * v->dim, least, most))
-        return 0;
-    while (x[i] >= least && x[i] <= most)
-        i++;
-    return slivi__fail(isfinite(x[i]) ? SLIVI_EINVAL : SLIVI_ENONFINITE,
-                       "vae: value %zu of image %zu is %g%s (step %zu)",
-                       i % v->dim, i / v->dim, (double)x[i],
-                       pixels ? ", not in [0, 1]" : "", slivi_vae_steps(v));
-}
-
-static int take_step(slivi_vae *v, const float *x, size_t n,
-                     slivi_vae_losses *losses)
-{
-    slivi_vae_losses own;
-    losses = losses ? losses : &own;
-    int status = slivi_vae_ready(v);
-    if (!status && (!n || n > v->opt.batch))
-        status = slivi__fail(SLIVI_EINVAL, "vae: %zu images, batch is %zu", n,
-                             v->opt.batch);
-    if (!status)
-        status = slivi__vae_check(v, x, n, v->is_bernoulli);
-    if (status)
-        return status;
-    if (v->is_bernoulli && !strcmp(v->opt.binarise, "dynamic")) {
-        slivi__vae_binarise(v, x, n, v->opt.seed, slivi_vae_steps(v), 0,
-                            v->binary);
-        x = v->binary;
-    }
-    losses->score = NAN;
-    for (size_t i = 0; i < v->opt.score_steps && !v->is_closed && !status; i++)
-        status = step_score(v, x, n, losses);
-    return status ? status : step_model(v, x, n, losses);
-}
-
-int slivi_vae_step(slivi_vae *v, const float *x, size_t n,
-                   slivi_vae_losses *losses)
-{
-    slivi__mode mode;
-    slivi__mode_enter(&mode);
-    int status = take_step(v, x, n, losses);
-    slivi__mode_leave(&mode);
-    return status;
 }

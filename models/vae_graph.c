@@ -8,34 +8,15 @@
 
 static const double log_2pi = 1.83787706640934548356;
 
-/* ---- encoder: z, with mu and log sigma where it is Gaussian ------------- */
+typedef slivi__encoding encoding;
 
-typedef struct encoding {
-    slivi_node z, mu, log_sigma, noise;
-} encoding;
-
-/* x may be 1 x dim: then the draws of z are for the one x. */
+/* The vae's first draw of z for each of the plan's images. */
 static encoding encode(const slivi_vae *v, slivi__vae_plan *p)
 {
-    slivi_graph *g = p->g;
-    const size_t d = v->opt.latent;
-    encoding e = {.noise = slivi_noise(g, slivi_law_normal, SLIVI_ROWS,
-                                       v->is_gaussian_encoder || !v->opt.noise
-                                           ? d
-                                           : v->opt.noise,
-                                       SLIVI__VAE_NOISE)};
-    if (!v->is_gaussian_encoder) {
-        const slivi_node in[2] = {p->x, e.noise};
-        e.z = slivi_net_apply(v->encoder, p->model, in);
-        return e;
-    }
-    slivi_node both = slivi_net_apply(v->encoder, p->model, &p->x);
-    e.mu = slivi_columns(g, both, 0, d);
-    e.log_sigma = slivi_columns(g, both, d, d);
-    slivi_node spread = slivi_mul(g, slivi_exp(g, e.log_sigma), e.noise);
-    e.z = slivi_add(g, e.mu, spread);
-    return e;
+    return v->family->encode(v, p, SLIVI_ROWS, SLIVI__VAE_NOISE);
 }
+
+/* ---- densities ------------------------------------------------------------ */
 
 /* KL(N(mu, sigma^2) | N(0, I)) = sum (mu^2 + sigma^2 - 1 - 2 log sigma) / 2 */
 static slivi_node kl(slivi_graph *g, const encoding *e)
@@ -97,12 +78,25 @@ static slivi_node minus_log_likelihood(const slivi_vae *v, slivi__vae_plan *p,
                      slivi_scale(g, slivi_shift(g, l, 0.5 * log_2pi), d));
 }
 
+/* |x - mean|^2, rows x 1 */
+static slivi_node squared_error(const slivi_vae *v, slivi__vae_plan *p,
+                                slivi_node z)
+{
+    slivi_graph *g = p->g;
+    slivi_node y = decode(v, p, z);
+    slivi_node r = slivi_sub(g, p->x,
+                             v->is_bernoulli ? slivi_sigmoid(g, y) : y);
+    return slivi_row_dot(g, r, r);
+}
+
 /* ---- the graphs -------------------------------------------------------- */
 
 static slivi_scorenet_use score_use(const slivi_vae *v, slivi__vae_plan *p)
 {
     return (slivi_scorenet_use){
-        .net = v->score, .w = p->score, .context = p->x};
+        .net = v->score,
+        .w = p->score,
+        .context = v->kind->is_wasserstein ? (slivi_node){0} : p->x};
 }
 
 /* x W of the encoder's first layer.  The score net's step makes it and the
@@ -113,7 +107,7 @@ static slivi_node first_product(const slivi_vae *v, slivi__vae_plan *p)
                         slivi_net_input_weights(v->encoder, p->model, 0));
 }
 
-/* The score net's loss on z drawn from the encoder as it is. */
+/* The score net's loss on draws of the encoder as it is. */
 static int build_score(const slivi_vae *v, slivi__vae_plan *p)
 {
     slivi_scorenet_use use = score_use(v, p);
@@ -121,20 +115,164 @@ static int build_score(const slivi_vae *v, slivi__vae_plan *p)
                                    .law = slivi_law_find(v->opt.law),
                                    .sigma = v->opt.sigma,
                                    .stream = SLIVI__VAE_SLICES};
-    slivi_node z = slivi_stop_gradient(p->g, encode(v, p).z);
+    encoding e = v->family->encode(
+        v, p, (ptrdiff_t)v->opt.particles * SLIVI_ROWS, SLIVI__VAE_NOISE);
+    slivi_node t = slivi_stop_gradient(p->g, e.t);
     p->out[p->outs++] = slivi_scorenet_loss(
-        &use, z, slivi_objective_find(v->opt.entropy), &how, &p->chunks);
+        &use, t, slivi_objective_find(v->opt.entropy), &how, &p->chunks);
     if (p->chunks == 1) /* several would add up */
         p->out[p->outs++] = first_product(v, p);
     p->trained = p->score;
     return slivi_weights_differentiate(p->trained, p->out[0]);
 }
 
-/* E[-log p(x|z) + KL], or E[-log p(x|z) - log p(z) + stop(s(z|x))'z]. */
+/* The draws of a step: those that are decoded, and the rest, if any. */
+static size_t draw(const slivi_vae *v, slivi__vae_plan *p, encoding e[2])
+{
+    static const uint32_t streams[2] = {SLIVI__VAE_NOISE,
+                                        SLIVI__VAE_MORE_NOISE};
+    const size_t count[2] = {v->opt.decoded, v->opt.particles - v->opt.decoded};
+    size_t k = 0;
+    for (; k < 2 && count[k]; k++)
+        e[k] = v->family->encode(v, p, (ptrdiff_t)count[k] * SLIVI_ROWS,
+                                 streams[k]);
+    return k;
+}
+
+/* Their sum of f over draws and images, over the number of both. */
+static slivi_node mean_over(const slivi_vae *v, slivi_graph *g, size_t count,
+                            const slivi_node f[])
+{
+    const double all = (double)v->opt.particles;
+    if (count == 1)
+        return slivi_mean(g, f[0]);
+    const double first = (double)v->opt.decoded / all;
+    return slivi_add(g, slivi_scale(g, slivi_mean(g, f[0]), first),
+                     slivi_scale(g, slivi_mean(g, f[1]), 1 - first));
+}
+
+static int build_codes(const slivi_vae *v, slivi__vae_plan *p)
+{
+    encoding e[2];
+    p->outs = draw(v, p, e);
+    for (size_t k = 0; k < p->outs; k++)
+        p->out[k] = slivi_variable(p->g, e[k].t); /* two may be equal nodes */
+    return 0;
+}
+
+/* What training pushes the draws t by: the score of q at t, or the gradient of
+   a discrepancy, which is held fixed. */
+static slivi_node push_of(const slivi_vae *v, slivi__vae_plan *p, size_t k,
+                          slivi_node t)
+{
+    static const char *const names[2] = {"push", "push-rest"};
+    if (v->source != SLIVI__VAE_NET) {
+        p->push[k] = slivi_input(p->g, names[k], slivi_node_rows(p->g, t),
+                                 slivi_node_cols(p->g, t));
+        return p->push[k];
+    }
+    slivi_scorenet_use use = score_use(v, p);
+    slivi_node s = slivi_scorenet_score(&use, slivi_stop_gradient(p->g, t));
+    return slivi_stop_gradient(p->g, s);
+}
+
+/* E push't of all draws: its gradient is that of minus the entropy of t. */
+static slivi_node surrogate(const slivi_vae *v, slivi__vae_plan *p,
+                            size_t count, const encoding e[])
+{
+    slivi_node f[2];
+    for (size_t k = 0; k < count; k++)
+        f[k] = slivi_row_dot(p->g, push_of(v, p, k, e[k].t), e[k].t);
+    return mean_over(v, p->g, count, f);
+}
+
+/* -E log p(z) of all draws */
+static slivi_node prior_of(const slivi_vae *v, slivi__vae_plan *p, size_t count,
+                           const encoding e[])
+{
+    slivi_node f[2];
+    for (size_t k = 0; k < count; k++)
+        f[k] = minus_log_prior(p->g, e[k].z);
+    return mean_over(v, p->g, count, f);
+}
+
+/* E[-log p(x|z) + KL] */
+static slivi_node closed_loss(const slivi_vae *v, slivi__vae_plan *p)
+{
+    slivi_graph *g = p->g;
+    encoding e[2];
+    (void)draw(v, p, e);
+    p->out[0] = slivi_mean(g, minus_log_likelihood(v, p, e[0].z));
+    p->out[1] = slivi_mean(g, kl(g, &e[0]));
+    p->outs = 2;
+    return slivi_add(g, p->out[0], p->out[1]);
+}
+
+/* E[-log p(x|z) - log p(z) + push't], and for z = mu + sigma t the rest of
+   minus the entropy, - sum log sigma. */
+static slivi_node pushed_loss(const slivi_vae *v, slivi__vae_plan *p)
+{
+    slivi_graph *g = p->g;
+    encoding e[2];
+    const size_t count = draw(v, p, e);
+    p->out[0] = slivi_mean(g, minus_log_likelihood(v, p, e[0].z));
+    p->out[1] = prior_of(v, p, count, e);
+    p->out[2] = surrogate(v, p, count, e);
+    p->outs = 3;
+    slivi_node loss = slivi_add(g, slivi_add(g, p->out[0], p->out[1]),
+                                p->out[2]);
+    if (e[0].t.id == e[0].z.id)
+        return loss;
+    return slivi_sub(g, loss, slivi_mean(g, slivi_row_sum(g, e[0].log_sigma)));
+}
+
+/* E[|x - mean|^2] + lambda (-E log p(z) + E push't) or, the push being the
+   gradient of the discrepancy,  + lambda n E push't. */
+static slivi_node wasserstein_loss(const slivi_vae *v, slivi__vae_plan *p)
+{
+    slivi_graph *g = p->g;
+    encoding e[2];
+    const size_t count = draw(v, p, e);
+    p->out[0] = slivi_mean(g, squared_error(v, p, e[0].z));
+    p->out[1] = prior_of(v, p, count, e);
+    p->out[2] = surrogate(v, p, count, e);
+    p->outs = 3;
+    slivi_node pull = slivi_add(g, p->out[1], p->out[2]);
+    if (v->source == SLIVI__VAE_DISCREPANCY)
+        pull = slivi_div(g, p->out[2], slivi_inverse_rows(g, SLIVI_ROWS));
+    return slivi_add(g, p->out[0], slivi_scale(g, pull, v->opt.lambda));
+}
+
+/* -E log (1/K) sum_k w_k,  w = p(x, z) / q(z|x)    (Burda, Grosse and
+   Salakhutdinov 2016).  log(e^a + e^b) = a + softplus(b - a). */
+static slivi_node weighted_loss(const slivi_vae *v, slivi__vae_plan *p)
+{
+    slivi_graph *g = p->g;
+    const size_t count = v->opt.particles;
+    const double each = 1 / (double)count;
+    slivi_node fit = {0}, rest = {0}, all = {0};
+    for (size_t k = 0; k < count; k++) {
+        encoding e = v->family->encode(v, p, SLIVI_ROWS,
+                                       SLIVI__VAE_WEIGHTED + (uint32_t)k);
+        slivi_node f = minus_log_likelihood(v, p, e.z);
+        slivi_node r = slivi_sub(g, minus_log_prior(g, e.z),
+                                 minus_log_q(g, &e));
+        slivi_node w = slivi_neg(g, slivi_add(g, f, r));
+        fit = k ? slivi_add(g, fit, f) : f;
+        rest = k ? slivi_add(g, rest, r) : r;
+        all = k ? slivi_add(g, all, slivi_softplus(g, slivi_sub(g, w, all)))
+                : w;
+    }
+    p->out[0] = slivi_scale(g, slivi_mean(g, fit), each);
+    p->out[1] = slivi_scale(g, slivi_mean(g, rest), each);
+    p->outs = 2;
+    return slivi_neg(g, slivi_mean(g, slivi_shift(g, all, log(each))));
+}
+
 static int build_model(const slivi_vae *v, slivi__vae_plan *p)
 {
     slivi_graph *g = p->g;
-    if (!v->is_closed && v->plan[SLIVI__VAE_SCORE].outs > 1) {
+    if (v->source == SLIVI__VAE_NET && v->plan[SLIVI__VAE_SCORE].outs > 1) {
         slivi_node product = first_product(v, p);
         p->shared = slivi_input(g, "x-product", SLIVI_ROWS,
                                 slivi_node_cols(g, product));
@@ -142,22 +280,10 @@ static int build_model(const slivi_vae *v, slivi__vae_plan *p)
         if (status)
             return status;
     }
-    encoding e = encode(v, p);
-    slivi_node fit = slivi_mean(g, minus_log_likelihood(v, p, e.z));
-    slivi_node prior = slivi_mean(g, v->is_closed ? kl(g, &e)
-                                                  : minus_log_prior(g, e.z));
-    slivi_node loss = slivi_add(g, fit, prior);
-    if (!v->is_closed) {
-        slivi_scorenet_use use = score_use(v, p);
-        slivi_node s = slivi_scorenet_score(&use, slivi_stop_gradient(g, e.z));
-        slivi_node surrogate = slivi_mean(
-            g, slivi_row_dot(g, slivi_stop_gradient(g, s), e.z));
-        loss = slivi_add(g, loss, surrogate);
-        p->out[2] = surrogate;
-    }
-    p->out[0] = fit;
-    p->out[1] = prior;
-    p->outs = v->is_closed ? 2 : 3;
+    slivi_node loss = v->kind->is_wasserstein          ? wasserstein_loss(v, p)
+                      : v->source == SLIVI__VAE_CLOSED ? closed_loss(v, p)
+                      : v->source == SLIVI__VAE_IMPORTANCE ? weighted_loss(v, p)
+                                                           : pushed_loss(v, p);
     p->trained = p->model;
     return slivi_weights_differentiate(p->trained, loss);
 }
@@ -232,6 +358,7 @@ static const struct {
     ptrdiff_t x_rows;
 } builders[SLIVI__VAE_PLANS] = {
     [SLIVI__VAE_SCORE] = {build_score, SLIVI_ROWS},
+    [SLIVI__VAE_CODES] = {build_codes, SLIVI_ROWS},
     [SLIVI__VAE_MODEL] = {build_model, SLIVI_ROWS},
     [SLIVI__VAE_ENCODE] = {build_encode, SLIVI_ROWS},
     [SLIVI__VAE_DRAWS] = {build_encode, 1},
@@ -258,6 +385,7 @@ int slivi__vae_build(const slivi_vae *v, slivi__vae_plan *p,
     if (rows)
         p->x = slivi_input(p->g, "x", rows, v->dim);
     p->chunks = 1;
+    p->trains = name <= SLIVI__VAE_MODEL;
     int status = builders[name].build(v, p);
     return status ? status : slivi_graph_status(p->g);
 }

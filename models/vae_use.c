@@ -121,7 +121,7 @@ int slivi_vae_bound(slivi_vae *v, const float *x, size_t n, size_t k,
                     uint64_t stream, double *bound)
 {
     int status = slivi_vae_ready(v);
-    if (!status && (!v->is_gaussian_encoder || !k))
+    if (!status && (!v->family->is_gaussian || !k))
         status = slivi__fail(SLIVI_EUNSUPPORTED,
                              "vae: the bound needs encoder gaussian (an "
                              "implicit one has no density) and k >= 1");
@@ -158,38 +158,38 @@ int slivi_vae_save(const slivi_vae *v, slivi_checkpoint *c)
 {
     if (!v->ready)
         return slivi__fail(SLIVI_EINVAL, "vae: nothing to save before a step");
-    int status = slivi_checkpoint_put_text(c, "kind", "slivi vae");
+    int status = slivi_checkpoint_put_text(c, "kind", v->kind->file);
     if (!status)
         status = slivi__checkpoint_put_size(c, "dim", v->dim);
     if (!status)
-        status = slivi__options_put(slivi_vae_options, &v->opt, free_option, c);
+        status = slivi__options_put(v->kind->options, &v->opt, free_option, c);
     if (!status)
         status = slivi__options_put(slivi_learning_options, &v->learning, NULL,
                                     c);
     if (!status)
         status = slivi_learner_save(v->learner, c, "model");
-    return status || v->is_closed
+    return status || !v->score
                ? status
                : slivi_learner_save(v->score_learner, c, "score");
 }
 
-/* dim of a vae's checkpoint, 0 with a message if it is none. */
-static size_t dim_of(const slivi_checkpoint *c)
+/* What a checkpoint is of, and its dim; NULL with a message if it is none of
+   an auto-encoder. */
+static const slivi__vae_kind *kind_of(const slivi_checkpoint *c, size_t *dim)
 {
-    const char *kind = slivi_checkpoint_text(c, "kind");
-    size_t dim = 0;
-    if (kind && !strcmp(kind, "slivi vae")
-        && !slivi__checkpoint_get_size(c, "dim", &dim) && dim)
-        return dim;
-    slivi__fail(SLIVI_EFORMAT, "not a vae's checkpoint");
-    return 0;
+    const char *file = slivi_checkpoint_text(c, "kind");
+    for (size_t i = 0; file && i < SLIVI__VAE_KINDS; i++)
+        if (!strcmp(file, slivi__vae_kinds[i].file)
+            && !slivi__checkpoint_get_size(c, "dim", dim) && *dim)
+            return &slivi__vae_kinds[i];
+    return slivi__fail_null(SLIVI_EFORMAT, "not an auto-encoder's checkpoint");
 }
 
 /* Both learners check everything before they change anything, but the second
    may refuse after the first was loaded: so it is tried on a copy first. */
 static int load_learners(slivi_vae *v, const slivi_checkpoint *c)
 {
-    if (v->is_closed)
+    if (!v->score)
         return slivi_learner_load(v->learner, c, "model");
     slivi_checkpoint *before = slivi_checkpoint_create();
     int status = before ? slivi_learner_save(v->learner, before, "model")
@@ -211,16 +211,19 @@ static int load_learners(slivi_vae *v, const slivi_checkpoint *c)
 
 int slivi_vae_load(slivi_vae *v, const slivi_checkpoint *c)
 {
-    size_t dim = dim_of(c);
-    int status = dim ? slivi_vae_ready(v) : slivi__status();
+    size_t dim = 0;
+    const slivi__vae_kind *kind = kind_of(c, &dim);
+    int status = kind ? slivi_vae_ready(v) : slivi__status();
+    if (!status && kind != v->kind)
+        status = slivi__fail(SLIVI_EFORMAT, "a checkpoint of a %s, not of a %s",
+                             kind->name, v->kind->name);
     if (!status && dim != v->dim)
         status = slivi__fail(SLIVI_ESHAPE,
-                             "vae: images of %zu values, in the "
+                             "%s: images of %zu values, in the "
                              "checkpoint %zu",
-                             v->dim, dim);
+                             v->kind->name, v->dim, dim);
     if (!status)
-        status = slivi__options_same(slivi_vae_options, &v->opt, free_option,
-                                     c);
+        status = slivi__options_same(v->kind->options, &v->opt, free_option, c);
     if (!status)
         status = slivi__options_same(slivi_learning_options, &v->learning, NULL,
                                      c);
@@ -229,9 +232,10 @@ int slivi_vae_load(slivi_vae *v, const slivi_checkpoint *c)
 
 slivi_vae *slivi_vae_from(const slivi_checkpoint *c)
 {
-    size_t dim = dim_of(c);
-    slivi_vae *v = dim ? slivi_vae_create(dim) : NULL;
-    if (v && !slivi__options_take(slivi_vae_options, &v->opt, free_option, c)
+    size_t dim = 0;
+    const slivi__vae_kind *kind = kind_of(c, &dim);
+    slivi_vae *v = kind ? slivi__vae_create(kind, dim) : NULL;
+    if (v && !slivi__options_take(kind->options, &v->opt, free_option, c)
         && !slivi__options_take(slivi_learning_options, &v->learning, NULL, c)
         && !slivi_vae_load(v, c))
         return v;

@@ -216,6 +216,117 @@ grep -q '"steps": 30,' "$folder/grown/result.json" ||
 cmp "$folder/config" "$folder/grown/config.json" ||
     complain "--eval-only has changed config.json"
 
+# ---- evaluation -----------------------------------------------------------
+
+e=$folder/evaluated
+cp -r "$folder/long" "$e"
+before=$(cksum <"$e/checkpoint.safetensors")
+evaluate() { # LIST ARGUMENTS...
+    list=$1
+    shift
+    run 0 --eval-only --out "$e" --eval "$list" --eval-draws 50 \
+        --ais-chains 4 --ais-temperatures 30 --quiet --json "$@"
+}
+value() { # KEY: of what was printed
+    sed -n "s/^  \"$1\": \"\{0,1\}\([^\",]*\).*/\1/p" "$folder/stdout"
+}
+# rows and columns of nll.npy, as its header has them
+shape() {
+    head -c 128 "$e/nll.npy" | tr '\n' ' ' | LC_ALL=C sed "s/.*'shape': (\([^)]*\)).*/\1/"
+}
+
+evaluate is:20
+nll=$(value nll)
+evaluate is:20,ais:5,bdmc:3 --threads 2
+test "$(value nll)" = "$nll" || complain "AIS changes importance sampling"
+test "$(value eval_method)/$(value eval_images)/$(value ais_images)/$(value bdmc_images)" = \
+    "is/20/5/3" || complain "result.json tells of other images"
+test "$(value threads)" = 1 || complain "--eval-only tells of other threads"
+test "$(shape)" = "20, 5" || complain "nll.npy is $(shape)"
+ais=$(value ais_nll)
+# a decoder that has hardly learnt: everything agrees within a nat
+for key in ais_minus_is ais_minus_is_se bdmc_gap; do
+    awk -v x="$(value $key)" 'BEGIN { exit !(x != "" && x ^ 2 < 1) }' ||
+        complain "$key is $(value $key)"
+done
+agree() { # IMAGES BY IS, BY AIS: result.json and nll.npy
+    command -v python3 >/dev/null 2>&1 || return 0
+    python3 - "$e" "$@" <<'PYTHON' || complain "result.json and nll.npy disagree"
+import json, math, struct, sys
+result = json.load(open(sys.argv[1] + "/result.json"))
+n, m = int(sys.argv[2]), int(sys.argv[3])
+raw = open(sys.argv[1] + "/nll.npy", "rb").read()[128:]
+rows = [struct.unpack("<5d", raw[40 * i:40 * i + 40]) for i in range(n)]
+mean = lambda x: sum(x) / len(x)
+def se(x):
+    squares = sum((a - mean(x)) ** 2 for a in x)
+    return math.sqrt(squares / (len(x) - 1) / len(x)) if len(x) > 1 else math.nan
+def near(key, x):
+    told = math.nan if result[key] is None else result[key]
+    if not (math.isnan(x) and math.isnan(told) or abs(told - x) < 1e-12 * (1 + abs(x))):
+        sys.exit("%s is %g, not %g" % (key, told, x))
+assert len({row[0] for row in rows}) == n and rows[0][0] != 0
+assert all(math.isnan(row[3]) == math.isnan(row[4]) == (i >= m)
+           for i, row in enumerate(rows))
+near("nll", mean([row[1] for row in rows]))
+near("nll_se", se([row[1] for row in rows]))
+near("ais_nll", mean([row[3] for row in rows[:m]]))
+more = [row[1] - row[3] for row in rows[:m]]
+near("ais_minus_is", mean(more))
+near("ais_minus_is_se", se(more))
+near("ais_far", mean([x > 1 for x in more]))
+good = mean(more) <= 0.1 + 2 * se(more) and result["ais_far"] <= 0.02
+assert result["is_accepted"] is good
+near("nll_corrected", result["nll"] - (0 if good else mean(more)))
+near("nll_corrected_se", se([row[1] for row in rows]) if good
+     else math.hypot(se([row[1] for row in rows]), se(more)))
+PYTHON
+}
+agree 20 5
+# hardly any annealing: AIS finds far less
+evaluate is:20,ais:10 --ais-temperatures 2 --ais-chains 1
+awk -v x="$(value ais_minus_is)" 'BEGIN { exit !(x < -0.5) }' ||
+    complain "two temperatures are enough"
+agree 20 10
+# one image tells nothing
+evaluate is:1,ais:1
+test "$(value is_accepted)" = false || complain "accepted by one image"
+agree 1 1
+evaluate ais:5 --ais-group 2
+test "$(value ais_nll)/$(value nll)/$(value eval_method)" = "$ais/$ais/ais" ||
+    complain "AIS depends on its groups, or is not the nll where it is alone"
+test "$(shape)" = "5, 5" || complain "nll.npy is $(shape)"
+test -z "$(value eval_draws)" || complain "eval_draws without any"
+evaluate ais:5 --ais-steps led
+test "$(value ais_nll)" != "$ais" || complain "led steps are frozen"
+led=$(value ais_nll)
+evaluate ais:5,bdmc:2 --ais-steps led
+test "$(value ais_nll)" = "$led" || complain "led steps are bdmc's"
+evaluate is:20 --eval-part validation
+test "$(value nll)" != "$nll" || complain "--eval-part has no effect"
+test "$(value eval_part)" = validation || complain "no eval_part"
+evaluate none
+test ! -e "$e/nll.npy" || complain "nll.npy of an earlier evaluation"
+test "$before" = "$(cksum <"$e/checkpoint.safetensors")" ||
+    complain "an evaluation has touched the checkpoint"
+for key in code_mmd code_mmd_floor code_sliced_wasserstein \
+    code_sliced_wasserstein_floor test_error; do
+    test -n "$(value $key)" || complain "result has no $key"
+done
+refused 2 'there are only 179 validation images' --eval-only --out "$e" \
+    --eval is:5,ais:180 --eval-part validation
+# a signal while chains move
+"$vae" --eval-only --out "$e" --eval ais:150 --ais-steps led --threads 1 \
+    --ais-temperatures 1000000 >"$folder/stdout" 2>"$folder/stderr" &
+pid=$!
+sleep 1
+kill -TERM $pid 2>/dev/null
+wait $pid
+code=$?
+test $code = 143 || complain "TERM during AIS: exit code $code, not 143"
+grep -q "^$name: stopped evaluating, after step 30; " "$folder/stderr" ||
+    complain "TERM during AIS: no line about it"
+
 # ---- bad input ------------------------------------------------------------
 
 g=$folder/grown
@@ -226,7 +337,10 @@ refused 2 'no option "stpes"; did you mean steps' --stpes 3 --out "$x"
 refused 2 'no option "colour"' --set colour=red --out "$x"
 refused 2 'encoder: "implict" is not one of gaussian, implicit' \
     --encoder implict --out "$x"
-refused 2 'eval: "ais:5" is not one of none, is:N' --eval ais:5 --out "$x"
+for list in ais is: ais:0 ais:-1 ais:5x is:5,,ais:5 'is:5,' is:5,none is:5,is:6; do
+    refused 2 "eval: \"$list\" is neither none nor a list of is:N, ais:N and" \
+        --eval "$list" --out "$x"
+done
 refused 2 'there are only' --eval is:100000 --out "$x"
 refused 2 'rate: "nan" is not a number' --rate nan --out "$x"
 refused 2 'seed: "-1" is not a whole number' --seed -1 --out "$x"

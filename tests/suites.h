@@ -26,15 +26,22 @@ Suite *slivi_suite_objective(void);
 Suite *slivi_suite_field(void);
 Suite *slivi_suite_estimator(void);
 Suite *slivi_suite_estimator_use(void);
+Suite *slivi_suite_kernel_estimator(void);
 Suite *slivi_suite_kernelscore(void);
 Suite *slivi_suite_kernelscore_use(void);
+Suite *slivi_suite_discrepancy(void);
 Suite *slivi_suite_importance(void);
 Suite *slivi_suite_importance_use(void);
+Suite *slivi_suite_gaussian(void);
 Suite *slivi_suite_hmc(void);
 Suite *slivi_suite_hmc_use(void);
 Suite *slivi_suite_ais(void);
 Suite *slivi_suite_ais_use(void);
 Suite *slivi_suite_vae(void);
+Suite *slivi_suite_vae_ais(void);
+Suite *slivi_suite_vae_ais_use(void);
+Suite *slivi_suite_vae_nll(void);
+Suite *slivi_suite_vae_sources(void);
 Suite *slivi_suite_vae_use(void);
 
 #endif

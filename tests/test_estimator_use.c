@@ -254,6 +254,22 @@ START_TEST(untrained_estimators_have_no_scores)
 }
 END_TEST
 
+/* A first update that fails leaves no moments behind either. */
+START_TEST(failed_first_updates_are_forgotten)
+{
+    double z[2 * 40], bad[4] = {1, 2, 3, 1e300};
+    slivi_score *a = samples_estimator("ssm", 2, 0, NULL);
+    slivi_score *b = samples_estimator("ssm", 2, 0, NULL);
+    samples_normal(1, 40, 2, z);
+    ck_assert_int_lt(slivi_score_update(a, bad, NULL, 2, NULL), 0);
+    ck_assert_int_eq(slivi_score_update(a, z, NULL, 40, NULL), 0);
+    ck_assert_int_eq(slivi_score_update(b, z, NULL, 40, NULL), 0);
+    same_bits(a, b);
+    slivi_score_free(a);
+    slivi_score_free(b);
+}
+END_TEST
+
 /* The schedule of a fit begins with the fit. */
 START_TEST(a_second_fit_goes_on)
 {
@@ -415,6 +431,36 @@ START_TEST(fit_returns_the_best_it_saw)
 }
 END_TEST
 
+/* What every estimator does, whatever its kind. */
+START_TEST(every_estimator_learns_and_is_saved)
+{
+    const char *path = scratch_path("any");
+    const char *const options[] = {"steps", "10", NULL};
+    double z[2 * 40], out[2 * 40], entropy[2 * 40];
+    samples_normal(1, 40, 2, z);
+    for (const char *const *name = slivi_score_names; *name; name++) {
+        ck_assert_ptr_nonnull(slivi_score_help(*name));
+        slivi_score *s = samples_estimator(*name, 2, 0, options);
+        ck_assert_str_eq(slivi_score_name(s), *name);
+        ck_assert_int_eq(slivi_score_fit(s, z, NULL, 40, NULL, NULL, NULL), 0);
+        ck_assert_int_eq(slivi_score_update(s, z, NULL, 40, NULL), 0);
+        samples_eval(s, z, NULL, 40, out);
+        ck_assert_int_eq(slivi_entropy_grad(s, z, NULL, 40, entropy, NULL), 0);
+        for (size_t i = 0; i < 2 * 40; i++)
+            ck_assert_double_eq(entropy[i], -out[i]);
+        ck_assert_int_eq(slivi_score_save(s, path), 0);
+        slivi_score *t = slivi_score_load(path);
+        ck_assert_msg(t != NULL, "%s: %s", *name, slivi_errmsg());
+        ck_assert_str_eq(slivi_score_name(t), *name);
+        same_bits(s, t);
+        slivi_score_free(s);
+        slivi_score_free(t);
+    }
+    ck_assert_ptr_null(slivi_score_create("stain", 2, 0));
+    ck_assert_ptr_nonnull(strstr(slivi_errmsg(), "dsm, stein, ssge)"));
+}
+END_TEST
+
 START_TEST(damaged_and_foreign_files_are_refused)
 {
     const char *path = scratch_path("broken.safetensors");
@@ -450,11 +496,13 @@ Suite *slivi_suite_estimator_use(void)
     tcase_add_test(c, infinite_held_out_objectives_are_refused);
     tcase_add_test(c, rates_set_later_are_kept);
     tcase_add_test(c, untrained_estimators_have_no_scores);
+    tcase_add_test(c, failed_first_updates_are_forgotten);
     tcase_add_test(c, a_second_fit_goes_on);
     tcase_add_test(c, averages_are_what_is_held_out);
     tcase_add_test(c, units_of_the_loss_are_saved);
     tcase_add_test(c, fits_report_and_can_be_stopped);
     tcase_add_test(c, fit_returns_the_best_it_saw);
+    tcase_add_test(c, every_estimator_learns_and_is_saved);
     tcase_add_test(c, damaged_and_foreign_files_are_refused);
     suite_add_tcase(s, c);
     return s;

@@ -232,6 +232,71 @@ START_TEST(test_underflow)
 }
 END_TEST
 
+/* With given moments and no rounds q is t_nu(m, S) by its formula: log_joint is
+   that density (nu = 3, d = 2), so all weights are equal. */
+static const double given_mean[2] = {3, -1};
+static const double given_cov[4] = {2, 99, 0.6, 1}; /* its lower triangle */
+
+static int given_joint(size_t n, size_t d, const double *z, double *lp,
+                       void *ctx)
+{
+    const double det = 2 * 1 - 0.6 * 0.6;
+
+    (void)ctx;
+    for (size_t r = 0; r < n; r++) {
+        const double a = z[r * d] - 3, b = z[r * d + 1] + 1;
+        const double square = (a * a - 2 * 0.6 * a * b + 2 * b * b) / det;
+
+        lp[r] = -log(2 * acos(-1)) - 0.5 * log(det) - 2.5 * log1p(square / 3);
+    }
+    return 0;
+}
+
+static slivi_evidence estimate_at(const slivi_importance *how, size_t d,
+                                  slivi_log_joint *fn, void *ctx, size_t starts,
+                                  const double *means, const double *covs)
+{
+    slivi_importance_workspace *ws = slivi_importance_workspace_create(how, d);
+    slivi_evidence e = {0};
+
+    ck_assert_msg(slivi_importance_evidence_at(ws, fn, ctx, starts, means, covs,
+                                               NULL, how, &e)
+                      == 0,
+                  "%s", slivi_errmsg());
+    slivi_importance_workspace_free(ws);
+    return e;
+}
+
+START_TEST(test_given)
+{
+    slivi_importance how = slivi_importance_default();
+
+    how.dof = 3;
+    how.share = 0;
+    how.rounds = 0;
+    const slivi_evidence e = estimate_at(&how, 2, given_joint, NULL, 1,
+                                         given_mean, given_cov);
+    ck_assert_double_eq_tol(e.log_evidence, 0, 1e-10);
+    ck_assert_double_eq_tol(e.ess, 2000, 1e-6);
+}
+END_TEST
+
+/* Rounds go on from there. */
+START_TEST(test_given_and_fitted)
+{
+    evidence_model m = evidence_linear(8, 0.3);
+    slivi_importance how = slivi_importance_default();
+    double means[8] = {0}, covs[64] = {0};
+
+    for (size_t i = 0; i < 8; i++)
+        covs[i * 9] = 1;
+    const slivi_evidence e = estimate_at(&how, 8, evidence_linear_joint, &m, 1,
+                                         means, covs);
+    check_near(e, m.truth, 0.15);
+    ck_assert_double_gt(e.ess, 800);
+}
+END_TEST
+
 /* -- shapes that are hard -------------------------------------------------- */
 
 /* 0.3 N(-4, 0.2^2 I) + 0.7 N(4, 0.2^2 I), of evidence 1 */
@@ -365,8 +430,13 @@ static void add(Suite *s, const char *name, const TTest *const *tests)
 
 Suite *slivi_suite_importance(void)
 {
-    const TTest *const exact[] = {test_constant, test_density, test_underflow,
-                                  test_degenerate_start, NULL};
+    const TTest *const exact[] = {test_constant,
+                                  test_density,
+                                  test_underflow,
+                                  test_degenerate_start,
+                                  test_given,
+                                  test_given_and_fitted,
+                                  NULL};
     const TTest *const hard[] = {test_bimodal, test_heavy_ratio, test_truncated,
                                  test_nothing, NULL};
     const int count = sizeof dims / sizeof dims[0];

@@ -383,6 +383,83 @@ START_TEST(test_shares)
 }
 END_TEST
 
+/* Draws of fits are shared out by mass, but for a fifth. */
+START_TEST(test_masses)
+{
+    static const struct {
+        double mass[2];
+        size_t draws, second, prior;
+    } want[] = {
+        {{0, 0}, 2000, 950, 100},
+        {{5, 5 + 1.0986122886681098}, 2000, 1330, 100}, /* 1 : 3 */
+        {{-1e9, 0}, 2000, 1710, 100},
+        {{0, -INFINITY}, 2000, 190, 100},
+        {{-INFINITY, -INFINITY}, 2000, 950, 100},
+        {{0, -1e9}, 3, 1, 1},
+        {{-1e9, 0}, 3, 1, 1},
+    };
+    const double means[2] = {1e6, -1e6}, covs[2] = {1, 1};
+
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        const slivi_importance how = {
+            .draws = want[i].draws, .round_draws = 2, .dof = 7, .share = 0.05};
+        slivi_importance_workspace *ws = slivi_importance_workspace_create(&how,
+                                                                           1);
+        static struct recorder s;
+        size_t prior = 0, second = 0;
+        slivi_evidence e;
+
+        s.rows = 0;
+        ck_assert_int_eq(slivi_importance_evidence_at(ws, recorded_joint, &s, 2,
+                                                      means, covs, want[i].mass,
+                                                      &how, &e),
+                         0);
+        ck_assert_uint_eq(s.rows, want[i].draws);
+        for (size_t r = 0; r < s.rows; r++) {
+            prior += fabs(s.first[r]) < 100;
+            second += s.first[r] < -100;
+        }
+        ck_assert_uint_eq(prior, want[i].prior);
+        ck_assert_msg(second + 1 >= want[i].second
+                          && second <= want[i].second + 1,
+                      "%zu draws, not %zu", second, want[i].second);
+        slivi_importance_workspace_free(ws);
+    }
+}
+END_TEST
+
+START_TEST(test_given_starts)
+{
+    static const struct {
+        double mean, cov, mass;
+        int status;
+        const char *words;
+    } bad[] = {
+        {NAN, 1, 0, SLIVI_ENONFINITE, "a mean of start 1 is nan"},
+        {0, 1, NAN, SLIVI_ENONFINITE, "log mass of start 1 is nan"},
+        {0, 1, INFINITY, SLIVI_ENONFINITE, "log mass of start 1 is inf"},
+        {0, -1, 0, SLIVI_ENOTPD, "start 1: a covariance"},
+        {0, NAN, 0, SLIVI_ENONFINITE, "start 1: a covariance"},
+    };
+    const slivi_importance how = {9, 1, 9, 7, 0.1, 0, 0};
+    slivi_importance_workspace *ws = slivi_importance_workspace_create(&how, 1);
+    double zero = 0;
+    slivi_evidence e;
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        const double means[2] = {0, bad[i].mean}, covs[2] = {1, bad[i].cov};
+        const double mass[2] = {0, bad[i].mass};
+
+        ck_assert_int_eq(slivi_importance_evidence_at(ws, evidence_constant,
+                                                      &zero, 2, means, covs,
+                                                      mass, &how, &e),
+                         bad[i].status);
+        scratch_check_message("importance", bad[i].words);
+    }
+    slivi_importance_workspace_free(ws);
+}
+END_TEST
+
 /* -- the suite ------------------------------------------------------------- */
 
 Suite *slivi_suite_importance_use(void)
@@ -392,7 +469,8 @@ Suite *slivi_suite_importance_use(void)
         &test_options,        &test_starts,
         &test_memory,         &test_bits,
         &test_calls,          &test_fresh,
-        &test_shares};
+        &test_shares,         &test_masses,
+        &test_given_starts};
     Suite *s = suite_create("importance-use");
     TCase *c = tcase_create("use");
 

@@ -178,7 +178,7 @@ END_TEST
 START_TEST(products_of_a_trace_in_closed_form)
 {
     const slivi_scorenet_spec spec = {
-        "s", D, X, {2, {H, H}}, slivi_activation_find("tanh"), 0};
+        "s", D, X, {2, {H, H}}, slivi_activation_find("tanh"), 0, 0};
     const slivi_objective_options how = {1, slivi_law_rademacher, 0.5, 7};
     slivi_params *params = slivi_params_create(SLIVI_F32);
     slivi_scorenet *s = slivi_scorenet_create(params, &spec);

@@ -4,7 +4,7 @@
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #include "scratch.h"
 #include "slivi/random.h"
-#include "slivi/vae.h"
+#include "slivi/wae.h"
 #include "suites.h"
 #include "io/options.h"
 #include "vae_inside.h"
@@ -35,16 +35,27 @@ static void same_bits(const slivi_vae *a, const slivi_vae *b)
     slivi_file_release(bytes[1]);
 }
 
-static const char *const kinds[][8] = {
+/* The last of them are Wasserstein auto-encoders. */
+static const char *const kinds[][10] = {
     {"encoder", "implicit", "entropy", "ssm-vr", NULL},
     {"encoder", "implicit", "entropy", "sm", "average", "0.9", NULL},
     {"encoder", "gaussian", "entropy", "closed", NULL},
     {"encoder", "gaussian", "entropy", "dsm", "base", "gaussian", NULL},
+    {"encoder", "gaussian", "entropy", "iwae", "particles", "3", NULL},
+    {"encoder", "residual", "entropy", "ssm-vr", "base", "standard", NULL},
+    {"entropy", "sm", "particles", "3", "decoded", "2", NULL},
+    {"entropy", "stein", "particles", "5", "decoded", "2", NULL},
+    {"entropy", "ssge", "encoder", "residual", "particles", "4", NULL},
+    {"entropy", "ssm-vr", NULL},
+    {"entropy", "ssge", "optimizer", "adam", NULL},
+    {"entropy", "mmd", NULL},
 };
+enum { KINDS = sizeof kinds / sizeof *kinds, WASSERSTEIN = KINDS - 3 };
 
 static slivi_vae *make_kind(int i, const char *threads)
 {
-    slivi_vae *v = slivi_vae_create(50);
+    slivi_vae *v = i < WASSERSTEIN ? slivi_vae_create(50)
+                                   : slivi_wae_create(50);
     for (const char *const *o = kinds[i]; *o; o += 2)
         ck_assert_int_eq(slivi_vae_set(v, o[0], o[1]), 0);
     ck_assert_int_eq(slivi_vae_set(v, "threads", threads), 0);
@@ -125,8 +136,8 @@ START_TEST(resumed_training_is_bit_for_bit)
     steps(a, x, 6);
     steps(b, x, 6);
     same_bits(a, b);
-    slivi_vae *other = make_kind((_i + 1) % 4, "1"); /* another model */
-    slivi_vae *same = make_kind((_i + 1) % 4, "1");
+    slivi_vae *other = make_kind((_i + 1) % KINDS, "1"); /* another model */
+    slivi_vae *same = make_kind((_i + 1) % KINDS, "1");
     ck_assert_int_lt(slivi_vae_load(other, c), 0);
     ck_assert_int_eq(slivi_vae_ready(same), 0);
     same_bits(other, same);
@@ -246,6 +257,14 @@ START_TEST(options_that_do_not_fit_are_refused)
          SLIVI_EUNSUPPORTED},
         {{"activation", "relu", "entropy", "sm"}, "kink", SLIVI_EUNSUPPORTED},
         {{"schedule", "cosine", "steps", "0"}, "steps", SLIVI_EINVAL},
+        {{"entropy", "iwae", "particles", "2"},
+         "encoder gaussian",
+         SLIVI_EUNSUPPORTED},
+        {{"entropy", "stein", "batch", "128"},
+         "2 particles",
+         SLIVI_EUNSUPPORTED},
+        {{"particles", "2", "slices", "2"}, "slices is 1", SLIVI_EUNSUPPORTED},
+        {{"particles", "2", "decoded", "3"}, "decoded", SLIVI_EUNSUPPORTED},
     };
     float x[128 * 50];
     slivi_vae *v = slivi_vae_create(50);
@@ -259,11 +278,33 @@ START_TEST(options_that_do_not_fit_are_refused)
     ck_assert_int_lt(slivi_vae_set(v, "encoder", "implicitt"), 0);
     ck_assert_int_lt(slivi_vae_set(v, "no-such-option", "1"), 0);
     ck_assert_int_eq(slivi_vae_set(v, "entropy", "dsm"), 0); /* mended */
+    ck_assert_int_eq(slivi_vae_set(v, "particles", "1"), 0);
+    ck_assert_int_eq(slivi_vae_set(v, "decoded", "1"), 0);
+    ck_assert_int_eq(slivi_vae_set(v, "slices", "1"), 0);
     ck_assert_int_eq(slivi_vae_set(v, "schedule", "constant"), 0);
     ck_assert_int_eq(slivi_vae_step(v, x, 128, NULL), 0);
     ck_assert_int_eq(slivi_vae_step(v, x, 129, NULL), SLIVI_EINVAL);
     ck_assert_int_eq(slivi_vae_set(v, "latent", "3"), SLIVI_EINVAL);
     slivi_vae_free(v);
+}
+END_TEST
+
+/* Of a version that did not know the option yet. */
+START_TEST(an_option_not_in_a_checkpoint_is_at_its_default)
+{
+    slivi_checkpoint *c = slivi_checkpoint_create();
+    slivi_vae *v = slivi_vae_create(50);
+    slivi__vae_options *o = &v->opt;
+    ck_assert_int_eq(slivi__options_put(slivi_vae_options, o, "particles", c),
+                     0);
+    ck_assert_int_eq(slivi__options_same(slivi_vae_options, o, NULL, c), 0);
+    o->particles = 2;
+    ck_assert_int_lt(slivi__options_same(slivi_vae_options, o, NULL, c), 0);
+    ck_assert_ptr_nonnull(strstr(slivi_errmsg(), "particles is 2"));
+    ck_assert_int_eq(slivi__options_take(slivi_vae_options, o, NULL, c), 0);
+    ck_assert_uint_eq(o->particles, 1);
+    slivi_vae_free(v);
+    slivi_checkpoint_free(c);
 }
 END_TEST
 
@@ -318,15 +359,16 @@ Suite *slivi_suite_vae_use(void)
     TCase *c = tcase_create("manners");
     tcase_set_timeout(c, 60);
     tcase_add_unchecked_fixture(c, scratch_open, scratch_close);
-    tcase_add_loop_test(c, threads_do_not_change_bits, 0, 12);
+    tcase_add_loop_test(c, threads_do_not_change_bits, 0, 3 * KINDS);
     tcase_add_test(c, x_w_is_shared);
-    tcase_add_loop_test(c, resumed_training_is_bit_for_bit, 0, 4);
+    tcase_add_loop_test(c, resumed_training_is_bit_for_bit, 0, KINDS);
     tcase_add_test(c, evaluation_follows_the_averages);
     tcase_add_test(c, bad_pixels_leave_the_parameters_alone);
     tcase_add_loop_test(c, values_that_are_no_pixels_are_refused, 0, 5);
     tcase_add_test(c, half_a_checkpoint_changes_nothing);
-    tcase_add_loop_test(c, options_that_do_not_fit_are_refused, 0, 4);
-    tcase_add_loop_test(c, steps_allocate_nothing, 0, 4);
+    tcase_add_loop_test(c, options_that_do_not_fit_are_refused, 0, 8);
+    tcase_add_test(c, an_option_not_in_a_checkpoint_is_at_its_default);
+    tcase_add_loop_test(c, steps_allocate_nothing, 0, KINDS);
     tcase_add_test(c, lack_of_memory_is_survived);
     suite_add_tcase(s, c);
     return s;

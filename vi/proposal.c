@@ -34,6 +34,20 @@ void slivi__proposal_reset(slivi__proposal *p)
     normalise(p);
 }
 
+int slivi__proposal_set(slivi__proposal *p, const double *mean,
+                        const double *cov)
+{
+    int status;
+
+    memcpy(p->mean, mean, p->d * sizeof *mean);
+    memcpy(p->chol, cov, p->d * p->d * sizeof *cov);
+    status = slivi__cholesky(p->d, p->chol);
+    if (status != 0)
+        return slivi__fail_in(status, "a covariance");
+    normalise(p);
+    return 0;
+}
+
 void slivi__proposal_copy(slivi__proposal *to, const slivi__proposal *from)
 {
     memcpy(to->mean, from->mean, from->d * sizeof *to->mean);

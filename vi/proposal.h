@@ -17,6 +17,9 @@ typedef struct slivi__proposal {
 
 /* m = 0, L = I. */
 void slivi__proposal_reset(slivi__proposal *p);
+/* L L' = cov, of which the lower triangle is read. */
+int slivi__proposal_set(slivi__proposal *p, const double *mean,
+                        const double *cov);
 void slivi__proposal_copy(slivi__proposal *to, const slivi__proposal *from);
 /* L = c L */
 void slivi__proposal_widen(slivi__proposal *p, double c);

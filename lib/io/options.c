@@ -47,8 +47,8 @@ int slivi__options_take(const slivi_option *table, void *fields,
         if (is_left_out(o, except))
             continue;
         const char *text = slivi_checkpoint_text(c, key_of(o, key));
-        status = text ? slivi_options_set(table, fields, o->name, text)
-                      : slivi__fail(SLIVI_EFORMAT, "no \"%s\"", key);
+        status = slivi_options_set(table, fields, o->name,
+                                   text ? text : o->initial);
     }
     return status;
 }
@@ -65,9 +65,11 @@ int slivi__options_same(const slivi_option *table, const void *fields,
                                        sizeof text);
         if (status)
             return status;
-        if (!there || strcmp(there, text))
+        if (!there)
+            there = o->initial;
+        if (strcmp(there, text))
             return slivi__fail(SLIVI_EINVAL, "%s is %s, in the checkpoint %s",
-                               o->name, text, there ? there : "missing");
+                               o->name, text, there);
     }
     return 0;
 }

@@ -3,6 +3,8 @@
 #define SLIVI_SCORE_ESTIMATOR_H
 
 #include "base/base.h"
+#include "slivi/io.h"
+#include "slivi/kernelscore.h"
 #include "slivi/learn.h"
 #include "slivi/objective.h"
 #include "slivi/score.h"
@@ -15,7 +17,34 @@ typedef struct slivi__score_options {
     size_t slices, threads, batch, check, patience;
     double sigma, held_out;
     uint64_t seed;
+    slivi_kernelscore_options kernel;
 } slivi__score_options;
+
+/* What nets and kernels do each in their way; slivi/score.h says what.  A room
+   is what an evaluation needs in memory. */
+typedef struct slivi__score_type {
+    const char *const *names;
+    const char *(*help)(const char *name); /* of one of its names */
+    /* all that options shape; drop also takes what a failed build left */
+    int (*build)(slivi_score *s);
+    void (*drop)(slivi_score *s);
+    int (*update)(slivi_score *s, const double *z, const double *ctx, size_t n,
+                  double *loss);
+    int (*fit)(slivi_score *s, const double *z, const double *ctx, size_t n,
+               slivi_score_report *report, void *report_ctx,
+               slivi_score_progress *final);
+    int (*loss)(slivi_score *s, const double *z, const double *ctx, size_t n,
+                double *loss);
+    void *(*open)(const slivi_score *s);
+    void (*close)(void *room);
+    int (*eval)(const slivi_score *s, const double *z, const double *ctx,
+                size_t n, double *out, void *room);
+    /* beside names, sizes and options */
+    int (*save)(const slivi_score *s, slivi_checkpoint *c);
+    int (*load)(slivi_score *s, const slivi_checkpoint *c);
+} slivi__score_type;
+
+extern const slivi__score_type slivi__score_nets, slivi__score_kernels;
 
 /* A graph of the estimator with the memory of its inputs and its executor. */
 typedef struct slivi__score_plan {
@@ -38,15 +67,18 @@ enum slivi__score_purpose {
 };
 
 struct slivi_score {
-    const slivi_objective *objective;
+    const slivi__score_type *type;
+    const char *name;
     size_t dim, context;
     slivi__score_options opt;
     slivi_learning learning;
-    /* made by slivi__score_ready */
     int ready, trained;
+    slivi_pool *pool; /* NULL: one thread */
+    struct slivi__score_kernel *kernel;
+    /* of a net, as is all below; made by its build */
+    const slivi_objective *objective;
     enum slivi_precision precision;
     size_t entry; /* bytes */
-    slivi_pool *pool;
     slivi_params *params;
     slivi_scorenet *net;
     slivi_learner *learner;
@@ -60,7 +92,8 @@ struct slivi_score {
 };
 
 struct slivi_score_workspace {
-    slivi__score_plan plan;
+    const slivi__score_type *type;
+    void *room;
 };
 
 enum { SLIVI__SCORE_BLOCK = 256 }; /* rows of an evaluation at a time */
@@ -68,6 +101,11 @@ enum { SLIVI__SCORE_BLOCK = 256 }; /* rows of an evaluation at a time */
 /* Builds all that options shape, once. */
 int slivi__score_ready(slivi_score *s);
 void slivi__score_unready(slivi_score *s);
+int slivi__score_check(const slivi_score *s, const double *z, const double *ctx,
+                       size_t n);
+
+/* ---- nets ------------------------------------------------------------- */
+
 int slivi__score_has_moments(const slivi_score *s);
 int slivi__score_has_head(const slivi_score *s);
 
@@ -90,8 +128,6 @@ void slivi__score_load_samples(const slivi_score *s, void *to, const double *z,
                                size_t n);
 void slivi__score_store(const slivi_score *s, double *to, const void *from,
                         size_t count);
-int slivi__score_check(const slivi_score *s, const double *z, const double *ctx,
-                       size_t n);
 
 /* One step; see slivi_score_update. */
 int slivi__score_step(slivi_score *s, const double *z, const double *ctx,
@@ -100,5 +136,15 @@ int slivi__score_step(slivi_score *s, const double *z, const double *ctx,
 int slivi__score_moments(slivi_score *s, const double *z, size_t n, int keep);
 /* mean and A of the moments into the memory that graphs read. */
 int slivi__score_whiten(slivi_score *s);
+
+int slivi__score_net_update(slivi_score *s, const double *z, const double *ctx,
+                            size_t n, double *loss);
+int slivi__score_net_fit(slivi_score *s, const double *z, const double *ctx,
+                         size_t n, slivi_score_report *report, void *report_ctx,
+                         slivi_score_progress *final);
+int slivi__score_net_loss(slivi_score *s, const double *z, const double *ctx,
+                          size_t n, double *loss);
+int slivi__score_net_save(const slivi_score *s, slivi_checkpoint *c);
+int slivi__score_net_load(slivi_score *s, const slivi_checkpoint *c);
 
 #endif

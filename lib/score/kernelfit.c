@@ -18,6 +18,26 @@ static const slivi__kernels *kernels(void)
     return slivi__isa_best()->kernels[SLIVI__DOUBLE];
 }
 
+/* ---- options ------------------------------------------------------------ */
+
+static int is_within(double x, double lo, double hi)
+{
+    return x >= lo && x <= hi;
+}
+
+int slivi__kernelfit_check(const slivi_kernelscore_options *how)
+{
+    if (how->width != 0 && !is_within(how->width, 1e-140, 1e140))
+        return slivi__fail(SLIVI_EINVAL, "width %g (0, or 1e-140 to 1e140)",
+                           how->width);
+    if (!is_within(how->eta, 0, 1e140))
+        return slivi__fail(SLIVI_EINVAL, "eta %g (at least 0)", how->eta);
+    if (!is_within(how->share, 0, 1) || how->share == 0)
+        return slivi__fail(SLIVI_EINVAL, "share %g (above 0, at most 1)",
+                           how->share);
+    return 0;
+}
+
 /* ---- sums over the samples ---------------------------------------------- */
 
 /* out_j <- |x - z_j|^2 for j < n, n rounded up to lanes.  By differences: the
@@ -179,6 +199,18 @@ int slivi__kernelfit_make(const slivi__kernelmethod *method,
     return status ? status : check_finite("score", m, d, r->scores);
 }
 
+size_t slivi__kernelfit_sample(const slivi__kernelfit *f, const double *x)
+{
+    for (size_t i = 0; i < f->m; i++) {
+        size_t k = 0;
+        while (k < f->d && f->points[k * f->ld + i] == x[k])
+            k++;
+        if (k == f->d)
+            return i;
+    }
+    return f->m;
+}
+
 int slivi__kernelfit_eval(const slivi__kernelmethod *method,
                           const slivi_kernelscore_options *how,
                           const slivi__kernelfit *f, size_t n, const double *x,
@@ -232,7 +264,7 @@ static int stein_finish(const slivi_kernelscore_options *how,
                         size_t n, const double *x)
 {
     const size_t m = f->m, d = f->d;
-    double *a = r->solve, *pulled = r->h;
+    double *a = r->solve, *pulled = r->pulled;
     kernels()->transpose(n, m, r->rows, f->ld, a, n);
     slivi__trisolve(0, m, n, f->matrix, a);
     for (size_t q = 0; q < n; q++)
@@ -257,8 +289,12 @@ static int stein_finish(const slivi_kernelscore_options *how,
 }
 
 const slivi__kernelmethod slivi__kernel_stein = {
-    "stein", "Stein gradient estimator (Li and Turner 2018)", stein_fit,
-    stein_finish};
+    .name = "stein",
+    .help = "Stein gradient estimator (Li and Turner 2018)",
+    .keeps = 1,
+    .fit = stein_fit,
+    .finish = stein_finish,
+};
 
 /* ---- ssge --------------------------------------------------------------- */
 
@@ -305,5 +341,8 @@ static int ssge_fit(const slivi_kernelscore_options *how, slivi__kernelfit *f,
 }
 
 const slivi__kernelmethod slivi__kernel_ssge = {
-    "ssge", "spectral Stein gradient estimator (Shi, Sun and Zhu 2018)",
-    ssge_fit, NULL};
+    .name = "ssge",
+    .help = "spectral Stein gradient estimator (Shi, Sun and Zhu 2018)",
+    .eigen = 1,
+    .fit = ssge_fit,
+};

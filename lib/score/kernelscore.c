@@ -4,16 +4,17 @@
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #include "score/kernelfit.h"
 #include "base/base.h"
+#include "score/names.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { MOST_SAMPLES = 32000, MOST_COLUMNS = 65536 };
+enum { MOST_COLUMNS = 65536 };
 
 static const slivi__kernelmethod *const methods[] = {&slivi__kernel_stein,
                                                      &slivi__kernel_ssge, NULL};
 
-const char *const slivi_kernelscore_names[] = {"stein", "ssge", NULL};
+const char *const slivi_kernelscore_names[] = {SLIVI__KERNEL_NAMES, NULL};
 
 struct slivi_kernelscore {
     const slivi__kernelmethod *method;
@@ -31,7 +32,7 @@ struct slivi_kernelscore_workspace {
     void *memory;
 };
 
-static const slivi__kernelmethod *find(const char *name)
+const slivi__kernelmethod *slivi__kernelmethod_find(const char *name)
 {
     for (size_t i = 0; methods[i]; i++)
         if (!strcmp(methods[i]->name, name))
@@ -41,7 +42,7 @@ static const slivi__kernelmethod *find(const char *name)
 
 const char *slivi_kernelscore_help(const char *name)
 {
-    const slivi__kernelmethod *method = find(name);
+    const slivi__kernelmethod *method = slivi__kernelmethod_find(name);
     return method ? method->help : NULL;
 }
 
@@ -52,119 +53,49 @@ slivi_kernelscore_options slivi_kernelscore_default(void)
 
 /* ---- memory ------------------------------------------------------------- */
 
-/* Hands out one block, cache line by cache line; without one it counts. */
-typedef struct carver {
-    char *at;
-    size_t bytes;
-    int status;
-} carver;
-
-static void *carve(carver *c, size_t rows, size_t cols, size_t size)
+/* Of one thread: all that any method needs. */
+static void carve_room(slivi__carver *c, size_t m, size_t d,
+                       slivi__kernelroom *r)
 {
-    void *part = c->at ? c->at + c->bytes : NULL;
-    size_t count, bytes;
-    if (!c->status
-        && !(slivi__mul(rows, cols, &count) || slivi__mul(count, size, &bytes)
-             || slivi__add(bytes, 63, &bytes)
-             || slivi__add(c->bytes, bytes / 64 * 64, &c->bytes)))
-        return part;
-    c->status = SLIVI_EOVERFLOW;
-    return NULL;
-}
-
-static size_t lanes(size_t m)
-{
-    return (m + SLIVI__KERNEL_LANES - 1) / SLIVI__KERNEL_LANES
-           * SLIVI__KERNEL_LANES;
-}
-
-static void carve_fit(carver *c, size_t m, size_t d, slivi__kernelfit *f)
-{
-    f->points = carve(c, d, lanes(m), sizeof *f->points);
-    f->coef = carve(c, m, d, sizeof *f->coef);
-    f->matrix = carve(c, m, m, sizeof *f->matrix);
-    f->values = carve(c, m, 1, sizeof *f->values);
-}
-
-static void carve_room(carver *c, size_t m, size_t d, slivi__kernelroom *r)
-{
-    size_t work = 0, iwork = 0; /* m is not too large */
-    (void)slivi__eigen_room(m, &work, &iwork);
-    carve_fit(c, m, d, &r->own);
-    r->h = carve(c, m, d, sizeof *r->h);
-    r->scores = carve(c, m, d, sizeof *r->scores);
-    r->work = carve(c, work > m * d ? work : m * d, 1, sizeof *r->work);
-    r->iwork = carve(c, iwork, 1, sizeof *r->iwork);
-    r->rows = carve(c, SLIVI__KERNEL_TILE, lanes(m), sizeof *r->rows);
-    r->solve = carve(c, SLIVI__KERNEL_TILE, m, sizeof *r->solve);
-    r->out = carve(c, SLIVI__KERNEL_TILE, d, sizeof *r->out);
-    r->schur = carve(c, SLIVI__KERNEL_TILE, 1, sizeof *r->schur);
-}
-
-/* What n things like the one take. */
-static void repeat(carver *c, size_t n, const carver *one)
-{
-    size_t all;
-    if (c->status || one->status || slivi__mul(n, one->bytes, &all)
-        || slivi__add(c->bytes, all, &c->bytes))
-        c->status = SLIVI_EOVERFLOW;
+    slivi__carve_kernelfit(c, m, d, &r->own);
+    slivi__carve_make(c, NULL, m, d, r);
+    slivi__carve_eval(c, m, d, r);
 }
 
 static void *allocate_score(const slivi_kernelscore *s)
 {
-    carver c = {0}, one = {0};
+    slivi__carver c = {0}, one = {0};
     slivi__kernelfit fit;
-    carve_fit(&one, s->m, s->d, &fit);
-    carve(&c, s->room, 1, sizeof fit);
-    repeat(&c, s->room, &one);
+    slivi__carve_kernelfit(&one, s->m, s->d, &fit);
+    slivi__carve(&c, s->room, 1, sizeof fit);
+    slivi__carve_times(&c, s->room, &one);
     return c.status ? NULL : slivi__alloc(c.bytes, 1);
 }
 
 static void carve_score(slivi_kernelscore *s)
 {
-    carver c = {.at = s->memory};
-    s->fits = carve(&c, s->room, 1, sizeof *s->fits);
+    slivi__carver c = {.at = s->memory};
+    s->fits = slivi__carve(&c, s->room, 1, sizeof *s->fits);
     for (size_t g = 0; g < s->room; g++)
-        carve_fit(&c, s->m, s->d, &s->fits[g]);
+        slivi__carve_kernelfit(&c, s->m, s->d, &s->fits[g]);
 }
 
 static void *allocate_workspace(const slivi_kernelscore_workspace *ws)
 {
-    carver c = {0}, one = {0};
+    slivi__carver c = {0}, one = {0};
     slivi__kernelroom room;
     carve_room(&one, ws->m, ws->d, &room);
-    carve(&c, ws->threads, 1, sizeof room);
-    repeat(&c, ws->threads, &one);
+    slivi__carve(&c, ws->threads, 1, sizeof room);
+    slivi__carve_times(&c, ws->threads, &one);
     return c.status ? NULL : slivi__alloc(c.bytes, 1);
 }
 
 static void carve_workspace(slivi_kernelscore_workspace *ws)
 {
-    carver c = {.at = ws->memory};
-    ws->rooms = carve(&c, ws->threads, 1, sizeof *ws->rooms);
+    slivi__carver c = {.at = ws->memory};
+    ws->rooms = slivi__carve(&c, ws->threads, 1, sizeof *ws->rooms);
     for (size_t t = 0; t < ws->threads; t++)
         carve_room(&c, ws->m, ws->d, &ws->rooms[t]);
-}
-
-static int is_within(double x, double lo, double hi)
-{
-    return x >= lo && x <= hi;
-}
-
-static int check_options(const slivi_kernelscore_options *how)
-{
-    if (how->width != 0 && !is_within(how->width, 1e-140, 1e140))
-        return slivi__fail(SLIVI_EINVAL,
-                           "kernelscore: width %g (0, or 1e-140 to 1e140)",
-                           how->width);
-    if (!is_within(how->eta, 0, 1e140))
-        return slivi__fail(SLIVI_EINVAL, "kernelscore: eta %g (at least 0)",
-                           how->eta);
-    if (!is_within(how->share, 0, 1) || how->share == 0)
-        return slivi__fail(SLIVI_EINVAL,
-                           "kernelscore: share %g (above 0, at most 1)",
-                           how->share);
-    return 0;
 }
 
 slivi_kernelscore *
@@ -172,18 +103,20 @@ slivi_kernelscore_create(const char *name, const slivi_kernelscore_options *how,
                          size_t m, size_t d, size_t fits)
 {
     slivi_kernelscore like = {
-        .method = find(name), .m = m, .d = d, .room = fits};
+        .method = slivi__kernelmethod_find(name), .m = m, .d = d, .room = fits};
     like.how = how ? *how : slivi_kernelscore_default();
     if (!like.method)
         return slivi__fail_null(
             SLIVI_ENAME, "kernelscore: \"%s\" is none of stein, ssge", name);
-    if (m < 2 || m > MOST_SAMPLES || !d || d > MOST_COLUMNS)
+    if (m < 2 || m > SLIVI__KERNEL_MOST || !d || d > MOST_COLUMNS)
         return slivi__fail_null(SLIVI_EINVAL,
                                 "kernelscore: %zu samples (2 to %d) of %zu "
                                 "columns (1 to %d)",
-                                m, MOST_SAMPLES, d, MOST_COLUMNS);
-    if (check_options(&like.how))
+                                m, SLIVI__KERNEL_MOST, d, MOST_COLUMNS);
+    if (slivi__kernelfit_check(&like.how)) {
+        slivi__fail_in(slivi__status(), "kernelscore");
         return NULL;
+    }
     like.memory = allocate_score(&like);
     slivi_kernelscore *s = like.memory ? slivi__alloc(1, sizeof *s) : NULL;
     if (!s) {

@@ -94,7 +94,8 @@ static slivi_node total(slivi_graph *g, const parts *p, slivi_node curve,
 static slivi_node slices(slivi_graph *g, slivi_node x,
                          const slivi_objective_options *how)
 {
-    return slivi_noise(g, how->law, (ptrdiff_t)how->slices * SLIVI_ROWS,
+    return slivi_noise(g, how->law,
+                       (ptrdiff_t)how->slices * slivi_node_rows(g, x),
                        slivi_node_cols(g, x), how->stream);
 }
 
@@ -141,6 +142,10 @@ static slivi_node sm(slivi_graph *g, const slivi_field *field, slivi_node x,
     size_t d = slivi_node_cols(g, x), s = d < CHUNK ? d : CHUNK;
     if (!d)
         return null;
+    if (slivi_node_rows(g, x) != SLIVI_ROWS)
+        return slivi__refuse(g, SLIVI_EUNSUPPORTED,
+                             "sm: several draws of a sample need the trace in "
+                             "closed form, a net with two hidden layers");
     *chunks = (d + s - 1) / s;
     const double share = 1 / (double)*chunks;
     slivi_node e = slivi_units(g, s, d);
@@ -177,7 +182,7 @@ static slivi_node dsm(slivi_graph *g, const slivi_field *field, slivi_node x,
                              "dsm: sigma is %g, not a positive number",
                              how->sigma);
     slivi_node u = slivi_noise(g, slivi_law_normal,
-                               (ptrdiff_t)draws * SLIVI_ROWS,
+                               (ptrdiff_t)draws * slivi_node_rows(g, x),
                                slivi_node_cols(g, x), how->stream);
     slivi_node square = denoise(g, field, x, u, how->sigma);
     if (pairs)
@@ -221,9 +226,14 @@ slivi_node slivi_objective_loss(slivi_graph *g, const slivi_objective *which,
                              "and an isotropic law (E v v' = I) are needed",
                              how->slices,
                              how->law ? slivi_law_name(how->law) : "(none)");
-    if (slivi__at(g, x) && slivi_node_rows(g, x) != SLIVI_ROWS)
+    if (slivi__at(g, x) && slivi_node_rows(g, x) >= 0)
         return slivi__refuse(g, SLIVI_ESHAPE,
                              "objective: the rows of x are not the samples");
+    if (slivi_node_rows(g, x) < SLIVI_ROWS && how->slices > 1)
+        return slivi__refuse(g, SLIVI_EUNSUPPORTED,
+                             "objective: %zu slices for each of several draws "
+                             "of a sample; with those, slices is 1",
+                             how->slices);
     x = slivi_variable(g, slivi_stop_gradient(g, x));
     slivi_node loss = which->build(g, field, x, how, &count);
     if (chunks)

@@ -1,11 +1,9 @@
-/* score.c - the estimator: names, options, building, evaluating.
+/* score.c - the estimator: names, options, and what its type does.
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
-#include "kernel/isa.h"
 #include "score/estimator.h"
 #include "score/names.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,6 +28,14 @@ const slivi_option slivi_score_options[] = {
      "of the slices"},
     {"sigma", SLIVI_OPTION_REAL, AT(sigma), 1e-6, 1e6, "0.1", NULL,
      "noise level of dsm, in standardised units"},
+    {"width", SLIVI_OPTION_REAL, AT(kernel.width), 0, 1e140, "0", NULL,
+     "stein, ssge: width of the kernel; 0: the samples' median distance"},
+    {"eta", SLIVI_OPTION_REAL, AT(kernel.eta), 0, 1e140, "0.001", NULL,
+     "stein: regularisation"},
+    {"share", SLIVI_OPTION_REAL, AT(kernel.share), 1e-6, 1, "0.99", NULL,
+     "ssge: share of the eigenvalues that count"},
+    {"rank", SLIVI_OPTION_SIZE, AT(kernel.rank), 0, 32000, "0", NULL,
+     "ssge: how many eigenvalues count; 0: by share"},
     {"batch", SLIVI_OPTION_SIZE, AT(batch), 1, 1048576, "128", NULL,
      "samples of a step of fit"},
     {"check", SLIVI_OPTION_SIZE, AT(check), 1, 1e9, "200", NULL,
@@ -47,21 +53,45 @@ const slivi_option slivi_score_options[] = {
     {NULL, SLIVI_OPTION_REAL, 0, 0, 0, NULL, NULL, NULL},
 };
 
-const char *const slivi_score_names[] = {SLIVI__OBJECTIVE_NAMES, NULL};
+const char *const slivi_score_names[] = {SLIVI__OBJECTIVE_NAMES,
+                                         SLIVI__KERNEL_NAMES, NULL};
+
+static const slivi__score_type *const types[] = {&slivi__score_nets,
+                                                 &slivi__score_kernels, NULL};
+
+/* The type with an estimator of that name, and its copy of the name. */
+static const slivi__score_type *find(const char **name)
+{
+    for (size_t t = 0; types[t]; t++)
+        for (size_t i = 0; types[t]->names[i]; i++)
+            if (!strcmp(types[t]->names[i], *name)) {
+                *name = types[t]->names[i];
+                return types[t];
+            }
+    return NULL;
+}
 
 const char *slivi_score_help(const char *name)
 {
-    for (size_t i = 0; slivi_objectives[i]; i++)
-        if (!strcmp(slivi_objectives[i]->name, name))
-            return slivi_objectives[i]->help;
-    return NULL;
+    const slivi__score_type *type = find(&name);
+    return type ? type->help(name) : NULL;
+}
+
+static void *fail_name(const char *name)
+{
+    char all[128] = "";
+    for (size_t i = 0; slivi_score_names[i]; i++)
+        snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s",
+                 i ? ", " : "", slivi_score_names[i]);
+    return slivi__fail_null(SLIVI_ENAME, "no score estimator \"%s\" (%s)", name,
+                            all);
 }
 
 slivi_score *slivi_score_create(const char *name, size_t dim, size_t context)
 {
-    const slivi_objective *objective = slivi_objective_find(name);
-    if (!objective)
-        return NULL;
+    const slivi__score_type *type = find(&name);
+    if (!type)
+        return fail_name(name);
     if (!dim || dim > 65536 || context > (1u << 24))
         return slivi__fail_null(SLIVI_EINVAL,
                                 "score: dim %zu (1 to 65536), context %zu "
@@ -70,7 +100,8 @@ slivi_score *slivi_score_create(const char *name, size_t dim, size_t context)
     slivi_score *s = slivi__alloc(1, sizeof *s);
     if (!s)
         return NULL;
-    s->objective = objective;
+    s->type = type;
+    s->name = name;
     s->dim = dim;
     s->context = context;
     if (!slivi_options_default(slivi_score_options, &s->opt)
@@ -84,7 +115,7 @@ slivi_score *slivi_score_create(const char *name, size_t dim, size_t context)
 
 const char *slivi_score_name(const slivi_score *s)
 {
-    return s->objective->name;
+    return s->name;
 }
 
 size_t slivi_score_dim(const slivi_score *s)
@@ -128,7 +159,7 @@ int slivi_score_set(slivi_score *s, const char *name, double value)
         status = slivi_options_set_number(
             table, fields == &s->opt ? (void *)&s->opt : &s->learning, name,
             value);
-    if (!status && s->ready)
+    if (!status && s->learner)
         slivi_learner_set_rate(s->learner, s->learning.rate);
     return status;
 }
@@ -142,7 +173,7 @@ int slivi_score_set_text(slivi_score *s, const char *name, const char *text)
         status = slivi_options_set(
             table, fields == &s->opt ? (void *)&s->opt : &s->learning, name,
             text);
-    if (!status && s->ready)
+    if (!status && s->learner)
         slivi_learner_set_rate(s->learner, s->learning.rate);
     return status;
 }
@@ -155,194 +186,27 @@ int slivi_score_get(const slivi_score *s, const char *name, char *text,
     return slivi_options_get(table, fields, name, text, room);
 }
 
-/* ---- building --------------------------------------------------------- */
-
-int slivi__score_has_moments(const slivi_score *s)
-{
-    return !s->context && !strcmp(s->opt.base, "gaussian");
-}
-
-int slivi__score_has_head(const slivi_score *s)
-{
-    return s->context && !strcmp(s->opt.base, "gaussian");
-}
-
-/* Samples and contexts come as double, and a context may be an image: they are
-   looked through and converted in pieces, by the pool. */
-typedef struct pieces {
-    const slivi__kernels *k;
-    const double *from;
-    size_t count, size; /* size: bytes of an entry of `to` */
-    char *to;
-} pieces;
-
-enum { PIECE = 16384 };
-
-static size_t piece(const pieces *p, size_t i)
-{
-    return p->count - i * PIECE < PIECE ? p->count - i * PIECE : PIECE;
-}
-
-static int convert_piece(size_t i, void *ctx)
-{
-    const pieces *p = ctx;
-    p->k->from_double(piece(p, i), p->from + i * PIECE,
-                      p->to + i * PIECE * p->size);
-    return 0;
-}
-
-static int check_piece(size_t i, void *ctx)
-{
-    const pieces *p = ctx;
-    return p->k->is_finite(piece(p, i), p->from + i * PIECE) ? 0
-                                                             : SLIVI_ENONFINITE;
-}
-
-static int run_pieces(const slivi_score *s, pieces *p,
-                      int (*task)(size_t i, void *ctx))
-{
-    return slivi_pool_run(p->count < 4 * PIECE ? NULL : s->pool,
-                          (p->count + PIECE - 1) / PIECE, task, p);
-}
-
-void slivi__score_load(const slivi_score *s, void *to, const double *from,
-                       size_t count)
-{
-    pieces p = {slivi__isa_best()->kernels[s->precision], from, count, s->entry,
-                to};
-    run_pieces(s, &p, convert_piece);
-}
-
-void slivi__score_load_samples(const slivi_score *s, void *to, const double *z,
-                               size_t n)
-{
-    const size_t d = s->dim;
-    if (!slivi__score_has_moments(s)) {
-        slivi__score_load(s, to, z, n * d);
-        return;
-    }
-    for (size_t i = 0; i < n; i++, z += d)
-        for (size_t j = 0; j < d; j++)
-            if (s->precision == SLIVI_F64)
-                ((double *)to)[i * d + j] = z[j] - s->mean[j];
-            else
-                ((float *)to)[i * d + j] = (float)(z[j] - s->mean[j]);
-}
-
-void slivi__score_store(const slivi_score *s, double *to, const void *from,
-                        size_t count)
-{
-    if (s->precision == SLIVI_F64)
-        memcpy(to, from, count * sizeof *to);
-    else
-        slivi__isa_best()->kernels[SLIVI_F32]->to_double(count, from, to);
-}
-
-/* Before any samples the base is N(0, I). */
-static int make_moments(slivi_score *s)
-{
-    size_t d = s->dim, square;
-    if (!slivi__score_has_moments(s))
-        return 0;
-    int status = slivi__mul(d, d, &square);
-    if (status)
-        return status;
-    s->mean = slivi__alloc(d, sizeof *s->mean);
-    s->cov = slivi__alloc(square, sizeof *s->cov);
-    s->factor = slivi__alloc(square, sizeof *s->factor);
-    s->inverse = slivi__alloc(square, sizeof *s->inverse);
-    s->saved = slivi__alloc(square + d + 1, sizeof *s->saved);
-    s->whiten_memory = slivi__alloc(square, s->entry);
-    if (!s->mean || !s->cov || !s->factor || !s->inverse || !s->saved
-        || !s->whiten_memory)
-        return slivi__status();
-    for (size_t i = 0; i < d; i++)
-        s->cov[i * d + i] = 1;
-    return slivi__score_whiten(s);
-}
-
-static int make_scale(slivi_score *s)
-{
-    s->scale_memory = slivi__alloc(s->dim, s->entry);
-    if (!s->scale_memory)
-        return slivi__status();
-    for (size_t i = 0; i < s->dim; i++)
-        slivi__score_load(s, (char *)s->scale_memory + i * s->entry,
-                          &(double){1}, 1);
-    return 0;
-}
-
-static int make_net(slivi_score *s)
-{
-    slivi_scorenet_spec spec = {
-        .name = "score",
-        .dim = s->dim,
-        .context = s->context,
-        .hidden = s->opt.hidden,
-        .activation = slivi_activation_find(s->opt.activation),
-        .gaussian = !strcmp(s->opt.base, "gaussian"),
-    };
-    s->params = slivi_params_create(s->precision);
-    s->net = s->params ? slivi_scorenet_create(s->params, &spec) : NULL;
-    if (!s->net)
-        return slivi__status();
-    slivi_params_init(s->params, s->opt.seed, 1);
-    s->learner = slivi_learner_create(s->params, &s->learning);
-    if (!s->learner)
-        return slivi__status();
-    slivi_learner_set_pool(s->learner, s->pool);
-    return 0;
-}
+/* ---- life ------------------------------------------------------------- */
 
 void slivi__score_unready(slivi_score *s)
 {
-    slivi__score_plan_clear(&s->train);
-    slivi__score_plan_clear(&s->loss);
-    slivi_learner_free(s->learner);
-    slivi_scorenet_free(s->net);
-    slivi_params_free(s->params);
+    s->type->drop(s);
     slivi_pool_free(s->pool);
-    slivi__free(s->mean);
-    slivi__free(s->cov);
-    slivi__free(s->factor);
-    slivi__free(s->inverse);
-    slivi__free(s->saved);
-    slivi__free(s->whiten_memory);
-    slivi__free(s->scale_memory);
-    s->scale_memory = NULL;
-    s->ready = 0;
-    s->learner = NULL;
-    s->net = NULL;
-    s->params = NULL;
     s->pool = NULL;
-    s->mean = s->cov = s->factor = s->inverse = s->saved = NULL;
-    s->whiten_memory = NULL;
+    s->ready = 0;
 }
 
 int slivi__score_ready(slivi_score *s)
 {
+    int status = 0;
     if (s->ready)
         return 0;
-    s->precision = strcmp(s->opt.precision, "f64") ? SLIVI_F32 : SLIVI_F64;
-    s->entry = s->precision == SLIVI_F32 ? sizeof(float) : sizeof(double);
-    int status = 0;
     if (s->opt.threads != 1) {
         s->pool = slivi_pool_create(s->opt.threads);
         status = s->pool ? 0 : slivi__status();
     }
     if (!status)
-        status = make_net(s);
-    if (!status)
-        status = make_moments(s);
-    if (!status)
-        status = make_scale(s);
-    if (!status)
-        status = slivi__score_plan_build(s, &s->train, SLIVI__SCORE_TRAIN);
-    if (!status)
-        status = slivi__score_plan_build(s, &s->loss, SLIVI__SCORE_LOSS);
-    if (status == SLIVI_EUNSUPPORTED)
-        slivi__fail_in(status, "score: activation %s with %s",
-                       s->opt.activation, s->objective->name);
+        status = s->type->build(s);
     if (status)
         slivi__score_unready(s); /* so that options can be mended */
     s->ready = !status;
@@ -357,168 +221,37 @@ void slivi_score_free(slivi_score *s)
     slivi__free(s);
 }
 
-/* ---- graphs ----------------------------------------------------------- */
+/* ---- what the types do ------------------------------------------------ */
 
-enum { STREAM_SLICES = 2 };
-
-static slivi_node build_out(const slivi_score *s, slivi__score_plan *p,
-                            enum slivi__score_purpose purpose)
+int slivi_score_update(slivi_score *s, const double *z, const double *ctx,
+                       size_t n, double *loss)
 {
-    slivi_scorenet_use use = {s->net, p->w, p->context, p->whiten};
-    slivi_objective_options how = {.slices = s->opt.slices,
-                                   .law = slivi_law_find(s->opt.law),
-                                   .sigma = s->opt.sigma,
-                                   .stream = STREAM_SLICES};
-    /* a held-out objective without noise wherever that can be had: dsm's
-       target is another density, so it stays as it is */
-    int exact = purpose == SLIVI__SCORE_LOSS && s->dim <= 64
-                && strcmp(s->objective->name, "dsm");
-    if (purpose == SLIVI__SCORE_EVAL)
-        return slivi_scorenet_score(&use, p->z);
-    if (exact && slivi__score_has_head(s)) {
-        p->scale = slivi_input(p->g, "scale", 1, s->dim);
-        return slivi_scorenet_held_out(&use, p->z, p->scale, &p->chunks);
-    }
-    return slivi_scorenet_loss(
-        &use, p->z, exact ? slivi_objective_find("sm") : s->objective, &how,
-        &p->chunks);
+    slivi__mode mode;
+    slivi__mode_enter(&mode);
+    int status = s->type->update(s, z, ctx, n, loss);
+    slivi__mode_leave(&mode);
+    return status;
 }
 
-int slivi__score_plan_build(const slivi_score *s, slivi__score_plan *p,
-                            enum slivi__score_purpose purpose)
+int slivi_score_fit(slivi_score *s, const double *z, const double *ctx,
+                    size_t n, slivi_score_report *report, void *report_ctx,
+                    slivi_score_progress *final)
 {
-    p->g = slivi_graph_create(s->precision);
-    p->w = p->g ? slivi_weights_create(p->g, s->params) : NULL;
-    if (!p->w)
-        return slivi__status();
-    p->z = slivi_input(p->g, "z", SLIVI_ROWS, s->dim);
-    if (s->context)
-        p->context = slivi_input(p->g, "context", SLIVI_ROWS, s->context);
-    if (slivi__score_has_moments(s)) {
-        p->whiten = slivi_input(p->g, "whiten", (ptrdiff_t)s->dim, s->dim);
-    }
-    p->chunks = 1;
-    p->out = build_out(s, p, purpose);
-    if (purpose == SLIVI__SCORE_TRAIN)
-        slivi_weights_differentiate(p->w, p->out);
-    p->outputs = purpose == SLIVI__SCORE_TRAIN ? slivi_weights_count(p->w) : 0;
-    return slivi_graph_status(p->g);
+    slivi__mode mode;
+    slivi__mode_enter(&mode);
+    int status = s->type->fit(s, z, ctx, n, report, report_ctx, final);
+    slivi__mode_leave(&mode);
+    return status;
 }
 
-/* p's plan and workspace for so many rows. */
-static int make_plan(const slivi_score *s, slivi__score_plan *p, size_t rows,
-                     void *gradient)
+int slivi_score_loss(slivi_score *s, const double *z, const double *ctx,
+                     size_t n, double *loss)
 {
-    slivi_node *out = slivi__alloc(p->outputs + 1, sizeof *out);
-    if (!out)
-        return SLIVI_ENOMEM;
-    if (p->outputs)
-        slivi_weights_gradients(p->w, out);
-    out[p->outputs] = p->out;
-    p->plan = slivi_plan_create(p->g, p->outputs + 1, out, rows);
-    p->ws = p->plan ? slivi_workspace_create(p->plan, s->pool) : NULL;
-    slivi__free(out);
-    if (!p->ws)
-        return slivi__status();
-    if (p->outputs)
-        slivi_weights_bind(p->w, p->ws, slivi_params_const_values(s->params),
-                           gradient);
-    if (p->scale.id)
-        slivi_workspace_bind(p->ws, p->scale, s->scale_memory);
-    if (p->whiten.id)
-        slivi_workspace_bind(p->ws, p->whiten, s->whiten_memory);
-    return 0;
-}
-
-/* What depends on the number of rows. */
-static void drop_room(slivi__score_plan *p)
-{
-    slivi_workspace_free(p->ws);
-    slivi_plan_free(p->plan);
-    slivi__free(p->z_memory);
-    slivi__free(p->context_memory);
-    slivi__free(p->out_memory);
-}
-
-int slivi__score_plan_room(const slivi_score *s, slivi__score_plan *p,
-                           size_t rows, void *gradient)
-{
-    if (rows <= p->rows)
-        return 0;
-    size_t zs, cs;
-    if (slivi__mul(rows, s->dim, &zs) || slivi__mul(rows, s->context, &cs))
-        return SLIVI_EOVERFLOW;
-    slivi__score_plan q = *p;
-    q.plan = NULL;
-    q.ws = NULL;
-    int status = make_plan(s, &q, rows, gradient);
-    q.z_memory = slivi__alloc(zs, s->entry);
-    q.context_memory = slivi__alloc(cs, s->entry);
-    q.out_memory = slivi__alloc(zs, s->entry);
-    q.rows = rows;
-    if (!status && !(q.z_memory && q.context_memory && q.out_memory))
-        status = SLIVI_ENOMEM;
-    drop_room(status ? &q : p); /* what failed, or the old one */
-    if (status)
-        return status;
-    *p = q;
-    slivi_workspace_bind(p->ws, p->z, p->z_memory);
-    slivi_workspace_bind(p->ws, p->out, p->out_memory);
-    if (s->context)
-        slivi_workspace_bind(p->ws, p->context, p->context_memory);
-    return 0;
-}
-
-void slivi__score_bind(const slivi_score *s, slivi__score_plan *p)
-{
-    if (!p->outputs) /* training's binding is for good */
-        slivi_weights_bind(p->w, p->ws, slivi_learner_average(s->learner),
-                           NULL);
-}
-
-void slivi__score_plan_clear(slivi__score_plan *p)
-{
-    drop_room(p);
-    slivi_weights_free(p->w);
-    slivi_graph_free(p->g);
-    memset(p, 0, sizeof *p);
-}
-
-/* ---- evaluation ------------------------------------------------------- */
-
-static int check_finite(const slivi_score *s, const char *what, const double *x,
-                        size_t n, size_t d)
-{
-    pieces p = {slivi__isa_best()->kernels[SLIVI_F64], x, n * d, 0, NULL};
-    if (!run_pieces(s, &p, check_piece))
-        return 0;
-    for (size_t i = 0; i < n * d; i++)
-        if (!isfinite(x[i]))
-            return slivi__fail(SLIVI_ENONFINITE,
-                               "score: %s row %zu column %zu is %g", what,
-                               i / d, i % d, x[i]);
-    return 0;
-}
-
-int slivi__score_check(const slivi_score *s, const double *z, const double *ctx,
-                       size_t n)
-{
-    size_t most;
-    if (ctx && !s->context)
-        return slivi__fail(SLIVI_EINVAL,
-                           "score: a context is given, but the estimator was "
-                           "created without one");
-    if (!n || !z || (s->context && !ctx))
-        return slivi__fail(SLIVI_EINVAL, "score: %s",
-                           !n  ? "no samples"
-                           : z ? "no context given"
-                               : "samples are NULL");
-    if (slivi__mul(n, s->dim > s->context ? s->dim : s->context, &most))
-        return SLIVI_EOVERFLOW;
-    int status = check_finite(s, "sample", z, n, s->dim);
-    return status || !s->context
-               ? status
-               : check_finite(s, "context", ctx, n, s->context);
+    slivi__mode mode;
+    slivi__mode_enter(&mode);
+    int status = s->type->loss(s, z, ctx, n, loss);
+    slivi__mode_leave(&mode);
+    return status;
 }
 
 slivi_score_workspace *slivi_score_workspace_create(slivi_score *s)
@@ -528,10 +261,11 @@ slivi_score_workspace *slivi_score_workspace_create(slivi_score *s)
     slivi_score_workspace *ws = slivi__alloc(1, sizeof *ws);
     if (!ws)
         return NULL;
-    if (!slivi__score_plan_build(s, &ws->plan, SLIVI__SCORE_EVAL)
-        && !slivi__score_plan_room(s, &ws->plan, SLIVI__SCORE_BLOCK, NULL))
+    ws->type = s->type;
+    ws->room = s->type->open(s);
+    if (ws->room)
         return ws;
-    slivi_score_workspace_free(ws);
+    slivi__free(ws);
     return NULL;
 }
 
@@ -539,28 +273,8 @@ void slivi_score_workspace_free(slivi_score_workspace *ws)
 {
     if (!ws)
         return;
-    slivi__score_plan_clear(&ws->plan);
+    ws->type->close(ws->room);
     slivi__free(ws);
-}
-
-static int eval_blocks(const slivi_score *s, const double *z, const double *ctx,
-                       size_t n, double *out, slivi__score_plan *p)
-{
-    size_t d = s->dim, block;
-    int status = 0;
-    slivi__score_bind(s, p);
-    for (size_t i = 0; i < n && !status; i += block) {
-        block = n - i < p->rows ? n - i : p->rows;
-        slivi_run run = {.n = block, .seed = s->opt.seed, .row = 0};
-        slivi__score_load_samples(s, p->z_memory, z + i * d, block);
-        if (s->context)
-            slivi__score_load(s, p->context_memory, ctx + i * s->context,
-                              block * s->context);
-        status = slivi_workspace_run(p->ws, &run);
-        if (!status)
-            slivi__score_store(s, out + i * d, p->out_memory, block * d);
-    }
-    return status;
 }
 
 int slivi_score_eval(const slivi_score *s, const double *z, const double *ctx,
@@ -578,7 +292,7 @@ int slivi_score_eval(const slivi_score *s, const double *z, const double *ctx,
         ws = own = slivi_score_workspace_create((slivi_score *)(void *)s);
     slivi__mode mode;
     slivi__mode_enter(&mode);
-    status = ws ? eval_blocks(s, z, ctx, n, out, &ws->plan) : slivi__status();
+    status = ws ? s->type->eval(s, z, ctx, n, out, ws->room) : slivi__status();
     slivi__mode_leave(&mode);
     slivi_score_workspace_free(own);
     return status;

@@ -33,11 +33,19 @@ static int save_scale(const slivi_score *s, slivi_checkpoint *c)
                                 s->scale_memory);
 }
 
+int slivi__score_net_save(const slivi_score *s, slivi_checkpoint *c)
+{
+    int status = save_moments(s, c);
+    if (!status)
+        status = save_scale(s, c);
+    return status ? status : slivi_learner_save(s->learner, c, "score");
+}
+
 static int save_all(const slivi_score *s, slivi_checkpoint *c)
 {
     int status = slivi_checkpoint_put_text(c, "kind", "slivi score");
     if (!status)
-        status = slivi_checkpoint_put_text(c, "estimator", s->objective->name);
+        status = slivi_checkpoint_put_text(c, "estimator", s->name);
     if (!status)
         status = slivi__checkpoint_put_size(c, "dim", s->dim);
     if (!status)
@@ -47,11 +55,7 @@ static int save_all(const slivi_score *s, slivi_checkpoint *c)
     if (!status)
         status = slivi__options_put(slivi_learning_options, &s->learning, NULL,
                                     c);
-    if (!status)
-        status = save_moments(s, c);
-    if (!status)
-        status = save_scale(s, c);
-    return status ? status : slivi_learner_save(s->learner, c, "score");
+    return status ? status : s->type->save(s, c);
 }
 
 int slivi_score_save(const slivi_score *s, const char *path)
@@ -82,6 +86,15 @@ static int load_moments(slivi_score *s, const slivi_checkpoint *c)
     return status ? status : slivi__score_whiten(s);
 }
 
+int slivi__score_net_load(slivi_score *s, const slivi_checkpoint *c)
+{
+    int status = slivi_learner_load(s->learner, c, "score");
+    if (!status)
+        status = slivi_checkpoint_get(c, "scale", dtype(s), 1, s->dim,
+                                      s->scale_memory);
+    return status ? status : load_moments(s, c);
+}
+
 static int load_all(slivi_score **s, const slivi_checkpoint *c)
 {
     const char *kind = slivi_checkpoint_text(c, "kind");
@@ -102,12 +115,7 @@ static int load_all(slivi_score **s, const slivi_checkpoint *c)
     if (!status)
         status = slivi__score_ready(*s);
     if (!status)
-        status = slivi_learner_load((*s)->learner, c, "score");
-    if (!status)
-        status = slivi_checkpoint_get(c, "scale", dtype(*s), 1, dim,
-                                      (*s)->scale_memory);
-    if (!status)
-        status = load_moments(*s, c);
+        status = (*s)->type->load(*s, c);
     (*s)->trained = !status;
     return status;
 }

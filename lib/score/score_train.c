@@ -1,4 +1,5 @@
-/* score_train.c - moments of the base, steps, and fitting to convergence.
+/* score_train.c - estimators with a net: moments of the base, steps, and
+   fitting to convergence.
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #include "score/estimator.h"
@@ -156,8 +157,8 @@ int slivi__score_step(slivi_score *s, const double *z, const double *ctx,
     return status;
 }
 
-static int update(slivi_score *s, const double *z, const double *ctx, size_t n,
-                  double *loss)
+int slivi__score_net_update(slivi_score *s, const double *z, const double *ctx,
+                            size_t n, double *loss)
 {
     const int first = !s->ready;
     int status = slivi__score_check(s, z, ctx, n);
@@ -180,20 +181,10 @@ static int update(slivi_score *s, const double *z, const double *ctx, size_t n,
     return status;
 }
 
-int slivi_score_update(slivi_score *s, const double *z, const double *ctx,
-                       size_t n, double *loss)
-{
-    slivi__mode mode;
-    slivi__mode_enter(&mode);
-    int status = update(s, z, ctx, n, loss);
-    slivi__mode_leave(&mode);
-    return status;
-}
-
 /* ---- held-out objective ------------------------------------------------ */
 
-static int held_out_loss(slivi_score *s, const double *z, const double *ctx,
-                         size_t n, double *loss)
+int slivi__score_net_loss(slivi_score *s, const double *z, const double *ctx,
+                          size_t n, double *loss)
 {
     int status = slivi__score_check(s, z, ctx, n);
     size_t block = n < SLIVI__SCORE_BLOCK ? n : SLIVI__SCORE_BLOCK;
@@ -215,16 +206,6 @@ static int held_out_loss(slivi_score *s, const double *z, const double *ctx,
     }
     if (!status)
         *loss = sum / (double)n;
-    return status;
-}
-
-int slivi_score_loss(slivi_score *s, const double *z, const double *ctx,
-                     size_t n, double *loss)
-{
-    slivi__mode mode;
-    slivi__mode_enter(&mode);
-    int status = held_out_loss(s, z, ctx, n, loss);
-    slivi__mode_leave(&mode);
     return status;
 }
 
@@ -342,8 +323,8 @@ static int check_held_out(fit *f)
 {
     const slivi_score *s = f->s;
     const double *ctx = s->context ? f->ctx + f->train * s->context : NULL;
-    int status = slivi_score_loss(f->s, f->z + f->train * s->dim, ctx, f->held,
-                                  &f->at.held_out);
+    int status = slivi__score_net_loss(f->s, f->z + f->train * s->dim, ctx,
+                                       f->held, &f->at.held_out);
     if (!status && !isfinite(f->at.held_out))
         status = slivi__fail(SLIVI_ENONFINITE,
                              "score: the held-out objective is %s (step %zu)",
@@ -375,9 +356,9 @@ static int fit_run(fit *f, slivi_score_report *report, void *report_ctx)
     return status;
 }
 
-static int fit_all(slivi_score *s, const double *z, const double *ctx, size_t n,
-                   slivi_score_report *report, void *report_ctx,
-                   slivi_score_progress *final)
+int slivi__score_net_fit(slivi_score *s, const double *z, const double *ctx,
+                         size_t n, slivi_score_report *report, void *report_ctx,
+                         slivi_score_progress *final)
 {
     const int first = !s->ready;
     fit f = {0};
@@ -411,16 +392,5 @@ static int fit_all(slivi_score *s, const double *z, const double *ctx, size_t n,
     if (final)
         *final = f.at;
     fit_clear(&f);
-    return status;
-}
-
-int slivi_score_fit(slivi_score *s, const double *z, const double *ctx,
-                    size_t n, slivi_score_report *report, void *report_ctx,
-                    slivi_score_progress *final)
-{
-    slivi__mode mode;
-    slivi__mode_enter(&mode);
-    int status = fit_all(s, z, ctx, n, report, report_ctx, final);
-    slivi__mode_leave(&mode);
     return status;
 }

@@ -10,7 +10,7 @@
 
 struct slivi_scorenet {
     size_t dim, context;
-    int gaussian;
+    int gaussian, standard;
     slivi_net *residual; /* r: u, c -> d */
     slivi_net *head;     /* c -> m, l; conditional Gaussian base only */
 };
@@ -25,13 +25,14 @@ slivi_scorenet *slivi_scorenet_create(slivi_params *p,
     net->dim = spec->dim;
     net->context = spec->context;
     net->gaussian = spec->gaussian;
+    net->standard = spec->standard;
     slivi_net_spec r = {
         .name = spec->name,
         .inputs = {spec->context ? 2 : 1, {spec->dim, spec->context}},
         .hidden = spec->hidden,
         .outputs = spec->dim,
         .activation = spec->activation,
-        .from_zero = spec->gaussian};
+        .from_zero = spec->gaussian || spec->standard};
     net->residual = slivi_net_create(p, &r);
     if (net->residual && spec->gaussian && spec->context) {
         snprintf(name, sizeof name, "%s.head", spec->name);
@@ -116,7 +117,7 @@ static slivi_field field_of(slivi_scorenet_use *use)
     return (slivi_field){
         .kind = SLIVI_FIELD_SCORE,
         .apply = residual,
-        .base = use->net->gaussian ? base : NULL,
+        .base = use->net->gaussian || use->net->standard ? base : NULL,
         .trace = slivi_net_has_trace(use->net->residual) ? residual_trace
                                                          : NULL,
         .ctx = use,

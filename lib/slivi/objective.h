@@ -72,7 +72,8 @@ extern const char *const slivi_objective_names[];       /* NULL at the end */
 const slivi_objective *slivi_objective_find(const char *name);
 
 /* The loss, 1 x 1, of samples x (SLIVI_ROWS x d; what lies behind x is held
-   fixed).  *chunks is the number of runs (chunk = 0, 1, ...) whose losses, and
+   fixed).  x may have S n rows, S draws for each sample; then slices must be 1:
+   each draw has a slice of its own.  *chunks is the number of runs (chunk = 0, 1, ...) whose losses, and
    gradients, must be added up: 1 for all but sm with d > 64 without a closed
    form.
    Refused with SLIVI_EUNSUPPORTED: a field with a jump (the kink of relu, once

@@ -2,9 +2,10 @@
    out.
 
    A score estimator learns s(z) = d log q(z) / dz, or the conditional
-   s(z | c) = d log q(z | c) / dz, from samples of q alone.  It is trained by
-   score matching (Hyvarinen 2005; sliced: Song, Garg, Shi and Ermon 2019),
-   see slivi/objective.h.
+   s(z | c) = d log q(z | c) / dz, from samples of q alone.  Those with a net
+   are trained by score matching (Hyvarinen 2005; sliced: Song, Garg, Shi and
+   Ermon 2019), see slivi/objective.h; those of kernels, "stein" and "ssge",
+   have closed forms, see slivi/kernelscore.h.
 
        slivi_score *s = slivi_score_create("ssm-vr", 2, 0);
        slivi_score_set(s, "seed", 1);
@@ -13,6 +14,14 @@
        slivi_score_free(s);
 
    Samples are rows: z is n x dim, c is n x context, row-major, double.
+
+   Kernels: an update and a fit are the same, the samples take the place of
+   those before.  With a context, samples whose contexts have the same bits form
+   a group with a kernel of its own, 2 to 32,000 samples each in any number of
+   groups and any order; scores are had for just those contexts.  At a sample
+   the score is that of slivi_kernelscore_samples, at any other point that of
+   slivi_kernelscore_eval.  m samples of a group take m^2 numbers of memory
+   (ssge 3 m^2 while it fits) and m^3 operations.
 
    Threads: distinct estimators may be used in distinct threads.
    slivi_score_eval and slivi_entropy_grad read the estimator only, so several
@@ -57,6 +66,10 @@ size_t slivi_score_context(const slivi_score *s);
      hidden "64,64"   activation "tanh"   base "gaussian"   slices 1
      law "rademacher"   sigma 0.1 (dsm)   batch 128   check 200   patience 20
      held-out 0.1   precision "f32"   threads 1   seed 0
+   and, of kernels (slivi/kernelscore.h):
+     width 0   eta 1e-3 (stein)   share 0.99 (ssge)   rank 0 (ssge)
+   Options that an estimator has no use for are ignored; of kernels these are
+   all but those four and threads, precision, too: they count in double.
    Beside them it takes the options of learning (slivi/learn.h), among them
    optimizer (here "adam"), rate 1e-3, schedule "constant", warmup, clip,
    average, and steps, which is how many a fit takes at most (0: 20,000) and at
@@ -80,7 +93,12 @@ int slivi_score_get(const slivi_score *s, const char *name, char *text,
    and no context the base's moments first follow the samples.  *loss, unless
    NULL, receives the objective before the step.
    SLIVI_ENONFINITE: a sample, the loss or a gradient is not finite; the
-   estimator is as before the call. */
+   estimator is as before the call.
+   Kernels: no step, these samples replace all before; *loss is NaN.  Allocates
+   when there are more samples, groups, or samples in a group than ever before,
+   and in the call after that.
+   SLIVI_EINVAL: a group of one sample, of more than 32,000, or of equal ones;
+   SLIVI_ENOTPD: eta is too small; the estimator is as before. */
 int slivi_score_update(slivi_score *s, const double *z, const double *ctx,
                        size_t n, double *loss);
 
@@ -103,19 +121,24 @@ typedef int slivi_score_report(const slivi_score_progress *p, void *ctx);
    the present parameters, with the schedule begun anew; moments of the base are
    those of all the training samples.  final, unless NULL, receives the last
    progress.  On failure the estimator has the best parameters of this fit if
-   the held-out objective was evaluated, and else is as before the call. */
+   the held-out objective was evaluated, and else is as before the call.
+   Kernels: an update with all n >= 2 samples; nothing is held out, report is
+   never called, and final is {0, NaN, NaN, 0, 1}. */
 int slivi_score_fit(slivi_score *s, const double *z, const double *ctx,
                     size_t n, slivi_score_report *report, void *report_ctx,
                     slivi_score_progress *final);
 
 /* ---- use -------------------------------------------------------------- */
 
-/* Scratch for evaluations; any number of rows is worked through in blocks. */
+/* Scratch for evaluations; any number of rows is worked through in blocks.
+   With kernels it grows in an evaluation of more points, or from more samples,
+   than ever before. */
 slivi_score_workspace *slivi_score_workspace_create(slivi_score *s);
 void slivi_score_workspace_free(slivi_score_workspace *ws); /* NULL is fine */
 
 /* out (n x dim) = s(z) or s(z | c).  ws NULL: scratch is made and freed.
-   SLIVI_EINVAL before the first update, fit or load. */
+   SLIVI_EINVAL before the first update, fit or load; with kernels also for a
+   context that no samples had, and then out is as before. */
 int slivi_score_eval(const slivi_score *s, const double *z, const double *ctx,
                      size_t n, double *out, slivi_score_workspace *ws);
 
@@ -128,14 +151,15 @@ int slivi_entropy_grad(const slivi_score *s, const double *z, const double *ctx,
 /* The objective on n samples without a step: exact trace where dim <= 64, else
    with `slices` fixed slices; dsm's own.  In standardised units u
    (slivi/scorenet.h); with a Gaussian base and a context in units of the sds at
-   the last fit (1 before one). */
+   the last fit (1 before one).  SLIVI_EUNSUPPORTED: kernels have none. */
 int slivi_score_loss(slivi_score *s, const double *z, const double *ctx,
                      size_t n, double *loss);
 
 /* ---- files ------------------------------------------------------------ */
 
 /* Everything, so that a loaded estimator evaluates and goes on training bit
-   for bit as the saved one would.  Written atomically. */
+   for bit as the saved one would.  Written atomically.  Of kernels the samples
+   and contexts are saved, and loading fits them again. */
 int slivi_score_save(const slivi_score *s, const char *path);
 slivi_score *slivi_score_load(const char *path);
 

@@ -6,6 +6,7 @@
    is s_z:
 
      base none                u = z                 s_z = r(u, c)
+     base standard            u = z                 s_z = r(u, c) - u
      base gaussian, marginal  u = z A               s_z = (r(u) - u) A'
      base gaussian, with context c
                               u = (z - m(c)) / e^l(c)
@@ -38,6 +39,7 @@ typedef struct slivi_scorenet_spec {
     slivi_list hidden;
     const slivi_activation *activation;
     int gaussian; /* base gaussian */
+    int standard; /* base standard, the score of N(0, I); not with gaussian */
 } slivi_scorenet_spec;
 
 /* Adds its views to p. */

@@ -1,19 +1,35 @@
 /* slivi/vae.h - variational auto-encoders with explicit and implicit
-   encoders.
+   encoders.  (slivi/wae.h: Wasserstein auto-encoders.)
 
    The model is p(z) = N(0, I), p(x|z) = Bernoulli(logits(z)) for binary x or
    N(mean(z), sd^2 I) for real x.  The encoder is
 
      gaussian   z = mu(x) + sigma(x) e            e ~ N(0, I)
-     implicit   z = net(x, e)                     e ~ N(0, I)
+     implicit   z = net(x, e)
+     residual   z = mu(x) + sigma(x) t,  t = e + r(x, e),  r = 0 at first
 
-   and training minimises E[-log p(x|z) - log p(z)] - H(q(z|x)).  The entropy
-   H comes in closed form ("closed", gaussian encoder only; then KL(q|p) is
-   exact), or through its gradient  -E[ s(z|x)' dz/dphi ]  with a score net
-   s(z|x) that is trained alongside by score matching (Song, Garg, Shi and
-   Ermon 2019, section 5): each step first takes `score-steps` steps on the
-   score net, with z drawn from the present encoder, and then one on encoder and
-   decoder with fresh z.
+   and training minimises E[-log p(x|z) - log p(z)] - H(q(z|x)), or a tighter
+   bound.  Where the gradient of the entropy H is from is option "entropy":
+
+     closed    in closed form (gaussian only; then KL(q|p) is exact)
+     iwae      part of the importance-weighted bound with `particles` draws
+               (Burda, Grosse and Salakhutdinov 2016; gaussian only)
+     ssm-vr, ssm, sm, dsm
+               -E[ s(z|x)' dz/dphi ]  with a score net s(z|x) that is trained
+               alongside by score matching (Song, Garg, Shi and Ermon 2019,
+               section 5): each step first takes `score-steps` steps on the
+               score net, with z drawn from the present encoder, and then one on
+               encoder and decoder with fresh z
+     stein, ssge
+               the same, s from an image's own `particles` draws by kernels
+               (slivi/kernelscore.h)
+
+   The score of residual is that of t given x; the rest of its entropy, the sum
+   of log sigma(x), is in closed form.
+
+   In a step each image has `particles` draws of z.  All are in the prior's and
+   the entropy's term and train the score net (each has a slice of its own);
+   the first `decoded` of them are decoded (iwae: all).
 
    Images are rows of floats in [0, 1], n x dim.
 
@@ -54,10 +70,10 @@ int slivi_vae_ready(slivi_vae *v);
 
 typedef struct slivi_vae_losses {
     double reconstruction; /* -E log p(x|z), nats for each image */
-    double prior;          /* closed: KL(q|p); else -E log p(z) */
-    double score;          /* objective of the score net, NaN with "closed" */
-    double stein;          /* E[s(z|x)'z] + latent: 0 for the exact score; NaN
-                              with "closed" */
+    double prior;          /* closed, iwae: KL(q|p); else -E log p(z) */
+    double score;          /* objective of the score net; NaN without one */
+    double stein;          /* E[s(z|x)'z] + latent (residual: of t): 0 for the
+                              exact score; NaN where there is no score */
     double norm;           /* of the encoder's and decoder's gradient */
 } slivi_vae_losses;
 
@@ -112,7 +128,8 @@ int slivi_vae_log_likelihood(slivi_vae *v, const float *x, size_t n,
 
 /* Everything needed to go on bit for bit, into a checkpoint (to which the
    caller may add its own) and back.  Loading needs a vae of the same options
-   and dim, checks before it changes, and names what differs. */
+   and dim, checks before it changes, and names what differs.  An option that a
+   checkpoint of an earlier version does not have counts as its default. */
 int slivi_vae_save(const slivi_vae *v, slivi_checkpoint *c);
 int slivi_vae_load(slivi_vae *v, const slivi_checkpoint *c);
 /* A vae with the options and dim that the checkpoint tells, loaded. */

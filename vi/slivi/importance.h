@@ -88,6 +88,19 @@ int slivi_importance_evidence(slivi_importance_workspace *ws,
                               size_t starts, size_t count, const double *draws,
                               const slivi_importance *how, slivi_evidence *out);
 
+/* The same with fits that start at given moments: means (starts x d) and
+   covariances (starts x d x d, of which lower triangles are read), e.g. of
+   Gaussians at modes of p(z|x); with rounds 0 the fits are these.  log_mass
+   (starts), unless NULL, tells the log of how much of the evidence is thought
+   to lie with each start, up to a constant: then a fifth of the fits' draws is
+   shared out evenly among them and the rest by mass. */
+int slivi_importance_evidence_at(slivi_importance_workspace *ws,
+                                 slivi_log_joint *log_joint, void *ctx,
+                                 size_t starts, const double *means,
+                                 const double *covs, const double *log_mass,
+                                 const slivi_importance *how,
+                                 slivi_evidence *out);
+
 #ifdef __cplusplus
 }
 #endif

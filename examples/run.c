@@ -1,7 +1,7 @@
-/* vae_run.c - a run of slivi-vae: made from options, saved, gone on with.
+/* run.c - a run of an auto-encoder: made from options, saved, gone on with.
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
-#include "vae_run.h"
+#include "run.h"
 #include "complain.h"
 #include "evaluate.h"
 #include "report.h"
@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { RUN_PLOTS = 8 }; /* at most */
 
 static int fail(void)
 {
@@ -29,32 +31,21 @@ static int is_named(const char *const *names, const char *name)
     return 0;
 }
 
-/* none, or is:N */
-static int read_eval(vae_run *r)
-{
-    const char *text = args_text(r->args, "eval"), *n = text + 3;
-    r->eval_images = 0;
-    if (!strcmp(text, "none"))
-        return 0;
-    if (!strncmp(text, "is:", 3) && strspn(n, "0123456789") == strlen(n)
-        && strlen(n) < 10)
-        r->eval_images = strtoul(n, NULL, 10);
-    return r->eval_images
-               ? 0
-               : complain_usage(
-                   "option eval: \"%.64s\" is not one of none, is:N", text);
-}
-
 /* Options that may be others in a run that goes on. */
 static const char *const free_options[] = {
-    "data", "steps",      "report-steps", "save-seconds",
-    "eval", "eval-draws", "threads",      NULL,
+    "data", "eval", "steps", "report-steps", "save-seconds", "threads", NULL,
 };
 
-static int complain_other(const vae_run *r, const char *name, const char *there,
+static int is_free(const char *name)
+{
+    return is_named(free_options, name)
+           || slivi_options_find(nll_options, name);
+}
+
+static int complain_other(const run *r, const char *name, const char *there,
                           const char *here, const char *course)
 {
-    if (is_named(free_options, name)) /* then it is steps */
+    if (is_free(name)) /* then it is steps */
         return complain("%s: option steps is %s in this run, not %s: its "
                         "schedule, %s, depends on steps",
                         r->place.folder, there, here, course);
@@ -63,7 +54,7 @@ static int complain_other(const vae_run *r, const char *name, const char *there,
 }
 
 /* The images may have moved, or the run was started in another folder. */
-static int find_images(const vae_run *r)
+static int find_images(const run *r)
 {
     const char *path = data_path(args_text(r->args, "data"));
     if (!path || !access(path, F_OK))
@@ -74,7 +65,7 @@ static int find_images(const vae_run *r)
 }
 
 /* Options of the old run where none are given; what is given must agree. */
-static int adopt(vae_run *r, const json_t *old)
+static int adopt(run *r, const json_t *old)
 {
     const json_t *schedule = json_object_get(old, "schedule");
     const char *course = json_string_value(schedule), *name;
@@ -86,14 +77,14 @@ static int adopt(vae_run *r, const json_t *old)
     {
         const char *there = json_string_value(value);
         const char *here = args_text(r->args, name);
-        int is_free = is_named(free_options, name)
-                      && (strcmp(name, "steps") || !course
-                          || !strcmp(course, "constant"));
+        int may_differ = is_free(name)
+                         && (strcmp(name, "steps") || !course
+                             || !strcmp(course, "constant"));
         if (!there)
             continue;
         if (!args_given(r->args, name))
             status = args_set(r->args, "", name, there);
-        else if (!is_free && (!here || strcmp(here, there)))
+        else if (!may_differ && (!here || strcmp(here, there)))
             status = complain_other(r, name, there, here, course);
         if (status)
             break;
@@ -102,7 +93,7 @@ static int adopt(vae_run *r, const json_t *old)
 }
 
 /* Opens the folder and reads what the run in it was made with. */
-static int open_old(vae_run *r)
+static int open_old(run *r)
 {
     char path[EXPERIMENT_PATH];
     const char *folder = args_text(r->args, "out");
@@ -116,7 +107,13 @@ static int open_old(vae_run *r)
     r->old = slivi_checkpoint_read(path);
     if (!r->old)
         return fail();
+    const char *maker = slivi_checkpoint_text(r->old, "program.name");
     const char *text = slivi_checkpoint_text(r->old, "program.options");
+    /* once there was only one that did not say so */
+    maker = maker ? maker : text ? "slivi-vae" : "another program";
+    if (strcmp(maker, program_name))
+        return complain("%s: a run of %s, not of %s", folder, maker,
+                        program_name);
     json_t *old = text ? json_loads(text, 0, NULL) : NULL;
     status = json_is_object(old)
                  ? adopt(r, old)
@@ -125,7 +122,7 @@ static int open_old(vae_run *r)
     return status;
 }
 
-static int load_old(vae_run *r)
+static int load_old(run *r)
 {
     const char *there = slivi_checkpoint_text(r->old, "program.images");
     if (!there || strcmp(there, r->about))
@@ -144,7 +141,7 @@ static int load_old(vae_run *r)
 
 /* Free options that are no part of the results stay out, so that checkpoints
    of the same training are the same bytes. */
-static int save_checkpoint(vae_run *r)
+static int save_checkpoint(run *r)
 {
     char path[EXPERIMENT_PATH];
     json_t *all = args_json(r->args);
@@ -155,6 +152,7 @@ static int save_checkpoint(vae_run *r)
     int status = text ? 0 : complain("%s: no memory", path);
     if (!status
         && (!c || slivi_vae_save(r->vae, c)
+            || slivi_checkpoint_put_text(c, "program.name", program_name)
             || slivi_checkpoint_put_text(c, "program.options", text)
             || slivi_checkpoint_put_text(c, "program.images", r->about)
             || slivi_checkpoint_write(c, path)))
@@ -166,7 +164,7 @@ static int save_checkpoint(vae_run *r)
     return status;
 }
 
-int vae_run_line(vae_run *r, int validate)
+int run_line(run *r, int validate)
 {
     const double now = experiment_clock(), n = (double)r->summed;
     double error;
@@ -194,46 +192,36 @@ int vae_run_line(vae_run *r, int validate)
     return status ? status : record_line(&r->metrics, json_incref(line));
 }
 
-static const report_plot plots[] = {
-    {"Reconstruction",
-     "nats for each image",
-     {"reconstruction"},
-     {"-E log p(x|z)"},
-     NULL},
-    {"Prior term", "nats for each image", {"prior"}, {"-E log p(z)"}, NULL},
-    {"Score matching",
-     "objective",
-     {"score"},
-     {"objective of the score net"},
-     "What the score net descends: lower is a better score of the same q, but "
-     "q moves as the encoder learns."},
-    {"Stein's identity",
-     "E s(z|x)'z + latent",
-     {"stein"},
-     {"0 for the exact score"},
-     "A check of the score net: the exact score has E s(z|x)'z = -latent. It "
-     "scatters around 0 when all is well."},
-    {"Error of reconstructed validation images",
-     "mean square of a pixel",
-     {"validation_error"},
-     {"validation images"},
-     NULL},
-    {"Gradient",
-     "norm",
-     {"norm"},
-     {"encoder and decoder"},
-     "Length of the gradient that encoder and decoder follow: growth without "
-     "end means a rate that is too high."},
-    {NULL, NULL, {NULL}, {NULL}, NULL},
-};
-
-/* The same where the entropy of q is had in closed form. */
-static void make_plots(report_plot own[], int is_closed)
+/* The spec's, where the entropy of q is had in closed form. */
+static void make_plots(const run *r, report_plot own[RUN_PLOTS + 1])
 {
-    memcpy(own, plots, sizeof plots);
+    const char *entropy = args_text(r->args, "entropy");
+    const int is_closed = r->spec->closed_prior
+                          && (!strcmp(entropy, "closed")
+                              || !strcmp(entropy, "iwae"));
+    size_t n = 0;
+    for (const report_plot *p = r->spec->plots; p->title && n < RUN_PLOTS; p++)
+        own[n++] = *p;
+    own[n] = (report_plot){0};
     for (report_plot *p = own; p->title && is_closed; p++)
         if (!strcmp(p->keys[0], "prior"))
-            p->labels[0] = "KL(q(z|x) | p(z))";
+            p->labels[0] = r->spec->closed_prior;
+}
+
+/* The program, and what tells its runs apart. */
+static void make_title(const run *r, char *title, size_t room)
+{
+    size_t at = (size_t)snprintf(title, room, "%s:", program_name);
+    for (const char *const *k = r->spec->kinds; *k && at < room; k++) {
+        const slivi_option *o = slivi_options_find(r->spec->model, *k);
+        const char *text = args_text(r->args, *k);
+        const char *comma = k == r->spec->kinds ? "" : ",";
+        at += (size_t)(o->kind == SLIVI_OPTION_REAL
+                           ? snprintf(title + at, room - at, "%s %s %g", comma,
+                                      *k, strtod(text, NULL))
+                           : snprintf(title + at, room - at, "%s %s %s", comma,
+                                      *k, text));
+    }
 }
 
 static const report_picture pictures[] = {
@@ -243,41 +231,38 @@ static const report_picture pictures[] = {
     {NULL, NULL},
 };
 
-int vae_run_show(vae_run *r)
+int run_show(run *r)
 {
-    const char *entropy = args_text(r->args, "entropy");
-    report_plot own[sizeof plots / sizeof *plots];
+    report_plot plots[RUN_PLOTS + 1];
     char title[128];
     int status = evaluate_pictures(r->vae, &r->images, &r->place);
     if (status)
         return status;
-    snprintf(title, sizeof title, "slivi-vae: %s encoder, entropy %s",
-             args_text(r->args, "encoder"), entropy);
-    make_plots(own, !strcmp(entropy, "closed"));
-    return report_write(&r->place, title, own, pictures);
+    make_title(r, title, sizeof title);
+    make_plots(r, plots);
+    return report_write(&r->place, title, plots, pictures);
 }
 
-int vae_run_save(vae_run *r, int shows)
+int run_save(run *r, int shows)
 {
-    int status = vae_run_line(r, shows);
+    int status = run_line(r, shows);
     if (!status)
         status = record_sync(&r->metrics);
     if (!status)
         status = save_checkpoint(r);
     if (!status && shows)
-        status = vae_run_show(r);
+        status = run_show(r);
     r->mark = experiment_clock();
     return status;
 }
 
 /* ---- from the command line ----------------------------------------------- */
 
-static int make_vae(vae_run *r)
+static int make_vae(run *r)
 {
-    static const slivi_option *const both[] = {slivi_vae_options,
-                                               slivi_learning_options};
+    const slivi_option *const both[] = {r->spec->model, slivi_learning_options};
     const int is_constant = !strcmp(args_text(r->args, "schedule"), "constant");
-    r->vae = slivi_vae_create(r->images.dim);
+    r->vae = r->spec->create(r->images.dim);
     for (size_t t = 0; r->vae && t < 2; t++)
         for (const slivi_option *o = both[t]; o->name; o++) {
             /* the number of steps matters to the other schedules only */
@@ -291,7 +276,7 @@ static int make_vae(vae_run *r)
     return r->vae && !slivi_vae_ready(r->vae) ? 0 : fail();
 }
 
-static int load_images(vae_run *r)
+static int load_images(run *r)
 {
     data *d = &r->images;
     int status = data_load(args_text(r->args, "data"), d);
@@ -299,16 +284,13 @@ static int load_images(vae_run *r)
         return status;
     snprintf(r->about, sizeof r->about, "%zu of %zu x %zu, hash %016" PRIx64,
              d->count, d->height, d->width, data_hash(d));
-    if (r->eval_images > d->size[DATA_TEST])
-        return complain_usage("option eval: there are only %zu test images",
-                              d->size[DATA_TEST]);
     r->batch = args_size(r->args, "batch");
     if (r->batch > d->size[DATA_TRAIN])
         r->batch = d->size[DATA_TRAIN];
-    return 0;
+    return nll_check(&r->eval, d);
 }
 
-static int open_new(vae_run *r)
+static int open_new(run *r)
 {
     const char *folder = args_text(r->args, "out");
     int status = experiment_open(&r->place, folder);
@@ -320,7 +302,7 @@ static int open_new(vae_run *r)
 }
 
 /* Where the seed of the run in the folder is from. */
-static json_t *old_seed_from(const vae_run *r)
+static json_t *old_seed_from(const run *r)
 {
     json_t *config = record_read(&r->place, "config.json");
     json_t *from = json_incref(json_object_get(config, "seed_from"));
@@ -328,14 +310,14 @@ static json_t *old_seed_from(const vae_run *r)
     return json_is_string(from) ? from : json_string("run");
 }
 
-int vae_run_open(vae_run *r, args *a)
+int run_open(run *r, const autoencoder *spec, args *a)
 {
     const char *seed_from = NULL;
     const int goes_on = args_given(a, "resume") || args_given(a, "eval-only");
-    *r = (vae_run){.args = a, .place.lock = -1, .metrics.file = -1};
+    *r = (run){.spec = spec, .args = a, .place.lock = -1, .metrics.file = -1};
     int status = goes_on ? open_old(r) : experiment_seed(a, &seed_from);
     if (!status)
-        status = read_eval(r);
+        status = nll_read(a, &r->eval);
     if (!status)
         status = load_images(r);
     if (!status)
@@ -353,7 +335,7 @@ int vae_run_open(vae_run *r, args *a)
                          goes_on ? old_seed_from(r) : json_string(seed_from));
 }
 
-void vae_run_close(vae_run *r)
+void run_close(run *r)
 {
     json_decref(r->last);
     record_close(&r->metrics);

@@ -1,0 +1,593 @@
+/* test_vae_nll.c - log p(x) of a vae's images and the modes of p(z|x) that it
+   starts from: linear decoders in closed form, small ones by quadrature.
+
+   Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
+#include "scratch.h"
+#include "slivi/vae.h"
+#include "suites.h"
+#include "vae_laplace.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST = 65, X = 40 };
+
+#define LOG_2PI 1.83787706640934548356
+static const double pi = 3.14159265358979323846;
+
+static slivi_vae *make(size_t dim, const char *const *options)
+{
+    slivi_vae *v = slivi_vae_create(dim);
+    ck_assert_ptr_nonnull(v);
+    for (; *options; options += 2)
+        ck_assert_msg(!slivi_vae_set(v, options[0], options[1]), "%s",
+                      slivi_errmsg());
+    ck_assert_msg(!slivi_vae_ready(v), "%s", slivi_errmsg());
+    return v;
+}
+
+static void draw(uint32_t stream, size_t n, size_t d, double *out)
+{
+    const slivi_address at = {.seed = 8, .stream = stream};
+    slivi_draw(slivi_law_normal, &at, n, d, out);
+}
+
+/* The parameters called `name` become these; of the wrong number: fails. */
+static void put(slivi_vae *v, const char *name, size_t count,
+                const double *values)
+{
+    const slivi_view *view = NULL;
+    for (size_t i = 0; i < slivi_params_views(v->params); i++)
+        if (!strcmp(slivi_params_view(v->params, i)->name, name))
+            view = slivi_params_view(v->params, i);
+    ck_assert_msg(view && view->rows * view->cols == count, "%s", name);
+    for (size_t i = 0; i < count; i++)
+        if (v->precision == SLIVI_F32)
+            ((float *)slivi_params_values(
+                v->params))[view->offset + i] = (float)values[i];
+        else
+            ((double *)slivi_params_values(
+                v->params))[view->offset + i] = values[i];
+}
+
+static void estimate(slivi_vae *v, const float *x, size_t n, size_t draws,
+                     double *logp, double *se)
+{
+    ck_assert_msg(
+        !slivi_vae_log_likelihood(v, x, n, draws, 1, logp, se, NULL, NULL),
+        "%s", slivi_errmsg());
+}
+
+/* Part of the draws that is effective, from the standard error. */
+static double ess(double se, size_t draws)
+{
+    const double n = (double)draws;
+    return 1 / (se * se * (n - 1) + 1);
+}
+
+static slivi__peak climb(slivi_vae *v, const float *x, double *z, double *cov)
+{
+    slivi__laplace *l = slivi__laplace_create(v);
+    slivi__peak peak = {.x = x, .z = z, .cov = cov}, *all = &peak;
+    ck_assert_ptr_nonnull(l);
+    ck_assert_int_eq(slivi__laplace_climb(l, 1, &all), 0);
+    slivi__laplace_free(l);
+    return peak;
+}
+
+/* ---- x = z w + b + sd e ------------------------------------------------ */
+
+typedef struct linear {
+    size_t d;
+    double w[MOST * X], b[X], sd;
+    float x[X];
+    double precision[MOST * MOST], mean[MOST]; /* of p(z|x) */
+    double log_p;
+} linear;
+
+/* mean = P^-1 w (x - b) / sd^2, P = I + w w' / sd^2; log p(x) is the log joint
+   there plus log (2 pi)^(d/2) |P|^(-1/2). */
+static void solve(linear *m)
+{
+    static double l[MOST * MOST];
+    const size_t d = m->d;
+    const double s2 = m->sd * m->sd;
+    for (size_t i = 0; i < d; i++) {
+        m->mean[i] = 0;
+        for (size_t k = 0; k < X; k++)
+            m->mean[i] += m->w[i * X + k] * ((double)m->x[k] - m->b[k]) / s2;
+        for (size_t j = 0; j < d; j++) {
+            m->precision[i * d + j] = i == j;
+            for (size_t k = 0; k < X; k++)
+                m->precision[i * d + j] += m->w[i * X + k] * m->w[j * X + k]
+                                           / s2;
+        }
+    }
+    memcpy(l, m->precision, d * d * sizeof *l);
+    ck_assert_int_eq(slivi__cholesky(d, l), 0);
+    slivi__trisolve(0, d, 1, l, m->mean);
+    slivi__trisolve(1, d, 1, l, m->mean);
+    m->log_p = -X * (0.5 * LOG_2PI + log(m->sd));
+    for (size_t i = 0; i < d; i++)
+        m->log_p -= 0.5 * m->mean[i] * m->mean[i] + log(l[i * d + i]);
+    for (size_t k = 0; k < X; k++) {
+        double rest = (double)m->x[k] - m->b[k];
+        for (size_t i = 0; i < d; i++)
+            rest -= m->mean[i] * m->w[i * X + k];
+        m->log_p -= 0.5 * rest * rest / s2;
+    }
+}
+
+static slivi_vae *make_linear(linear *m, size_t d, const char *precision)
+{
+    char latent[8];
+    double z[MOST], e[X];
+    const char *const options[] = {"hidden",     "none",     "latent",  latent,
+                                   "likelihood", "gaussian", "x-sd",    "0.5",
+                                   "encoder",    "gaussian", "threads", "1",
+                                   "precision",  precision,  NULL};
+    snprintf(latent, sizeof latent, "%zu", d);
+    slivi_vae *v = make(X, options);
+    m->d = d;
+    m->sd = 0.5;
+    draw(1, d, X, m->w);
+    draw(2, 1, X, m->b);
+    draw(3, 1, d, z);
+    draw(4, 1, X, e);
+    for (size_t i = 0; i < d * X; i++)
+        m->w[i] /= sqrt((double)d);
+    for (size_t k = 0; k < X; k++) {
+        double x = m->b[k] + m->sd * e[k];
+        for (size_t i = 0; i < d; i++)
+            x += z[i] * m->w[i * X + k];
+        m->x[k] = (float)x;
+    }
+    put(v, "decoder.w1", d * X, m->w);
+    put(v, "decoder.b1", X, m->b);
+    solve(m);
+    return v;
+}
+
+/* Where p(z|x) is Gaussian a climb finds all of it, from wherever. */
+START_TEST(modes_of_a_linear_decoder)
+{
+    static const size_t dims[] = {1, 8, 32};
+    static linear m;
+    static double cov[MOST * MOST];
+    const size_t d = dims[_i / 2];
+    slivi_vae *v = make_linear(&m, d, _i % 2 ? "f32" : "f64");
+    for (int far = 0; far < 2; far++) {
+        double z[MOST], off = 0;
+        for (size_t i = 0; i < d; i++)
+            z[i] = far ? 50.0 * (double)(i % 3) - 30 : 0;
+        slivi__peak p = climb(v, m.x, z, cov);
+        for (size_t i = 0; i < d; i++)
+            for (size_t j = 0; j < d; j++) {
+                double one = 0;
+                off += (z[i] - m.mean[i]) * m.precision[i * d + j]
+                       * (z[j] - m.mean[j]);
+                for (size_t k = 0; k < d; k++)
+                    one += cov[i * d + k] * m.precision[k * d + j];
+                ck_assert_double_eq_tol(one, i == j, 2e-5);
+            }
+        ck_assert_double_lt(off, 2e-3);
+        ck_assert_double_lt(p.rise, 1e-3);
+        ck_assert_double_eq_tol(p.log_mass, m.log_p, 2e-3);
+        ck_assert_uint_lt(p.runs, 20);
+    }
+    slivi_vae_free(v);
+}
+END_TEST
+
+START_TEST(log_p_of_a_linear_decoder)
+{
+    enum { IMAGES = 20, DRAWS = 500 };
+    static const struct {
+        size_t d;
+        double least; /* of the draws are effective */
+    } want[] = {{1, 0.85}, {8, 0.65}, {32, 0.3}, {65, 0}};
+    static linear m;
+    static float x[IMAGES * X];
+    double logp[IMAGES], se[IMAGES], sum = 0;
+    slivi_vae *v = make_linear(&m, want[_i].d, "f32");
+    for (size_t i = 0; i < IMAGES; i++)
+        memcpy(x + i * X, m.x, sizeof m.x);
+    if (want[_i].d == 65) { /* then z tells nothing of x */
+        memset(m.w, 0, sizeof m.w);
+        put(v, "decoder.w1", m.d * X, m.w);
+        solve(&m);
+    }
+    const size_t images = m.d == 65 ? 1 : IMAGES;
+    estimate(v, x, images, DRAWS, logp, se);
+    for (size_t i = 0; i < images; i++) {
+        const double error = logp[i] - m.log_p;
+        ck_assert_msg(fabs(error) < 5 * se[i] + 1e-3, "error %g, se %g", error,
+                      se[i]);
+        ck_assert_msg(ess(se[i], DRAWS) > want[_i].least, "ess %g",
+                      ess(se[i], DRAWS));
+        ck_assert(i == 0 || logp[i] != logp[0]);
+        sum += error / IMAGES;
+    }
+    if (_i < 3)
+        ck_assert_double_eq_tol(sum, 0, 0.03);
+    slivi_vae_free(v);
+}
+END_TEST
+
+/* An encoder whose draws coincide, far from the mode. */
+START_TEST(an_encoder_without_spread)
+{
+    static linear m;
+    static double w[X * 16];
+    double b[16], logp[3], se[3];
+    float x[3 * X];
+    slivi_vae *v = make_linear(&m, 8, "f32");
+    for (size_t i = 0; i < 16; i++)
+        b[i] = i < 8 ? 6 : -200; /* log sigma */
+    put(v, "encoder.w1", X * 16, w);
+    put(v, "encoder.b1", 16, b);
+    for (size_t i = 0; i < 3; i++)
+        memcpy(x + i * X, m.x, sizeof m.x);
+    estimate(v, x, 3, 500, logp, se);
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_double_lt(fabs(logp[i] - m.log_p), 5 * se[i] + 1e-3);
+        ck_assert_double_gt(ess(se[i], 500), 0.65);
+    }
+    slivi_vae_free(v);
+}
+END_TEST
+
+/* ---- bits from two dimensions -------------------------------------------- */
+
+enum { BITS = 10, HIDDEN = 6 };
+
+static slivi_vae *make_bits(double scale)
+{
+    const char *const options[] = {"hidden",  "6",       "latent",
+                                   "2",       "encoder", "gaussian",
+                                   "threads", "1",       NULL};
+    double w[2 * HIDDEN], b[HIDDEN], w2[HIDDEN * BITS];
+    slivi_vae *v = make(BITS, options);
+    draw(5, 2, HIDDEN, w);
+    draw(6, 1, HIDDEN, b);
+    draw(7, HIDDEN, BITS, w2);
+    for (size_t i = 0; i < HIDDEN * BITS; i++)
+        w2[i] *= scale;
+    put(v, "decoder.w1", 2 * HIDDEN, w);
+    put(v, "decoder.b1", HIDDEN, b);
+    put(v, "decoder.w2", HIDDEN * BITS, w2);
+    return v;
+}
+
+static void make_images(size_t n, float *x)
+{
+    const slivi_address at = {.seed = 8, .stream = 30};
+    slivi_draw_f32(slivi_law_uniform, &at, n, BITS, x);
+    for (size_t i = 0; i < n * BITS; i++)
+        x[i] = x[i] < 0.5f;
+}
+
+/* log p(x, z) from the means p of x given z */
+static double log_joint(const float *x, const double z[2], const float *p)
+{
+    double sum = -LOG_2PI - 0.5 * (z[0] * z[0] + z[1] * z[1]);
+    for (size_t k = 0; k < BITS; k++)
+        sum += log(x[k] > 0 ? (double)p[k] : 1 - (double)p[k]);
+    return sum;
+}
+
+static double joint_at(slivi_vae *v, const float *x, double a, double b,
+                       float *p)
+{
+    const float z[2] = {(float)a, (float)b};
+    ck_assert_int_eq(slivi_vae_decode(v, z, 1, p), 0);
+    return log_joint(x, (const double[]){(double)z[0], (double)z[1]}, p);
+}
+
+/* At a mode the gradient vanishes, and the covariance is (I + F)^-1 with
+   F = sum_k (dp_k/dz)(dp_k/dz)' / (p_k (1 - p_k)): both from differences. */
+START_TEST(modes_of_a_decoder_of_bits)
+{
+    enum { IMAGES = 6 };
+    const double h = 1.0 / 64;
+    float x[IMAGES * BITS], p[BITS], up[2][BITS], down[2][BITS];
+    slivi_vae *v = make_bits(1);
+    make_images(IMAGES, x);
+    for (size_t i = 0; i < IMAGES; i++) {
+        double z[2] = {0.5, -0.5}, cov[4], f[4] = {1, 0, 0, 1}, g[2], rise = 0;
+        const float *image = x + i * BITS;
+        const slivi__peak peak = climb(v, image, z, cov);
+        ck_assert_double_eq_tol(peak.top, joint_at(v, image, z[0], z[1], p),
+                                1e-4);
+        for (size_t j = 0; j < 2; j++)
+            g[j] = (joint_at(v, image, z[0] + (j ? 0 : h), z[1] + (j ? h : 0),
+                             up[j])
+                    - joint_at(v, image, z[0] - (j ? 0 : h), z[1] - (j ? h : 0),
+                               down[j]))
+                   / (2 * h);
+        for (size_t j = 0; j < 4; j++) {
+            rise += 0.5 * g[j / 2] * cov[j] * g[j % 2];
+            for (size_t k = 0; k < BITS; k++)
+                f[j] += ((double)up[j / 2][k] - (double)down[j / 2][k])
+                        * ((double)up[j % 2][k] - (double)down[j % 2][k])
+                        / (4 * h * h) / ((double)p[k] * (1 - (double)p[k]));
+        }
+        ck_assert_double_lt(rise, 2e-3);
+        const double det = f[0] * f[3] - f[1] * f[2];
+        const double want[4] = {f[3] / det, -f[1] / det, -f[2] / det,
+                                f[0] / det};
+        for (size_t j = 0; j < 4; j++)
+            ck_assert_double_eq_tol(cov[j], want[j], 2e-3);
+        ck_assert_double_eq_tol(peak.log_mass,
+                                peak.top + LOG_2PI - 0.5 * log(det), 2e-3);
+    }
+    slivi_vae_free(v);
+}
+END_TEST
+
+/* log p(x) on a grid of z: trapezoids, which need no correction here */
+static void quadrature(slivi_vae *v, size_t n, const float *x, double *logp)
+{
+    enum { GRID = 161 };
+    static float z[GRID * GRID * 2], p[GRID * GRID * BITS];
+    const double step = 0.1;
+    for (size_t i = 0; i < GRID * GRID; i++) {
+        z[2 * i] = (float)(step * (double)(i / GRID) - 8);
+        z[2 * i + 1] = (float)(step * (double)(i % GRID) - 8);
+    }
+    ck_assert_int_eq(slivi_vae_decode(v, z, GRID * GRID, p), 0);
+    for (size_t k = 0; k < n; k++) {
+        double sum = 0;
+        for (size_t i = 0; i < GRID * GRID; i++) {
+            const double at[2] = {(double)z[2 * i], (double)z[2 * i + 1]};
+            sum += step * step * exp(log_joint(x + k * BITS, at, p + i * BITS));
+        }
+        logp[k] = log(sum);
+    }
+}
+
+START_TEST(log_p_of_bits_by_quadrature)
+{
+    enum { IMAGES = 40, DRAWS = 500 };
+    static float x[IMAGES * BITS];
+    double logp[IMAGES], se[IMAGES], truth[IMAGES], sum = 0, parts = 0;
+    slivi_vae *v = make_bits(1.5);
+    make_images(IMAGES, x);
+    quadrature(v, IMAGES, x, truth);
+    estimate(v, x, IMAGES, DRAWS, logp, se);
+    for (size_t i = 0; i < IMAGES; i++) {
+        const double error = logp[i] - truth[i];
+        ck_assert_msg(fabs(error) < 5 * se[i] + 1e-3,
+                      "image %zu: error %g, se %g", i, error, se[i]);
+        sum += error / IMAGES;
+        parts += ess(se[i], DRAWS) / IMAGES;
+    }
+    ck_assert_double_eq_tol(sum, 0, 0.03);
+    ck_assert_msg(parts > 0.5, "ess %g", parts);
+    slivi_vae_free(v);
+}
+END_TEST
+
+/* E[exp(estimate)] = p(x), also with few draws. */
+START_TEST(estimates_are_unbiased)
+{
+    enum { REPEATS = 1500 };
+    static float x[REPEATS * BITS];
+    static double logp[REPEATS];
+    double truth, sum = 0, squares = 0;
+    slivi_vae *v = make_bits(1.5);
+    make_images(1, x);
+    quadrature(v, 1, x, &truth);
+    for (size_t i = 1; i < REPEATS; i++)
+        memcpy(x + i * BITS, x, BITS * sizeof *x);
+    estimate(v, x, REPEATS, 3, logp, NULL);
+    for (size_t i = 0; i < REPEATS; i++) {
+        sum += exp(logp[i] - truth);
+        squares += exp(2 * (logp[i] - truth));
+    }
+    const double mean = sum / REPEATS;
+    const double error = sqrt((squares / REPEATS - mean * mean) / REPEATS);
+    ck_assert_msg(fabs(mean - 1) < 4 * error && error < 0.02, "%g +- %g", mean,
+                  error);
+    slivi_vae_free(v);
+}
+END_TEST
+
+/* ---- two modes ------------------------------------------------------------- */
+
+/* y = tanh(2 z + 2) - tanh(2 z - 2), even in z, and x = y(1.2): p(z|x) is the
+   same at z and -z. */
+static double bump(double z)
+{
+    return tanh(2 * z + 2) - tanh(2 * z - 2);
+}
+
+START_TEST(two_modes_are_found)
+{
+    enum { IMAGES = 40, COPIES = 3 };
+    const char *const options[] = {
+        "hidden",   "2",        "latent",  "1",         "likelihood",
+        "gaussian", "x-sd",     "0.1",     "precision", "f64",
+        "encoder",  "gaussian", "threads", "1",         NULL};
+    const double w[2] = {2, 2}, b[2] = {2, -2};
+    const double w2[2 * COPIES] = {1, 1, 1, -1, -1, -1}, b2[COPIES] = {0};
+    float x[IMAGES * COPIES];
+    double logp[IMAGES], se[IMAGES], truth = 0, cov[2], z[2] = {0.5, -0.5};
+    slivi_vae *v = make(COPIES, options);
+    slivi__peak peak[2];
+    put(v, "decoder.w1", 2, w);
+    put(v, "decoder.b1", 2, b);
+    put(v, "decoder.w2", 2 * COPIES, w2);
+    put(v, "decoder.b2", COPIES, b2);
+    for (size_t i = 0; i < IMAGES * COPIES; i++)
+        x[i] = (float)bump(1.2);
+    for (double at = -8; at < 8; at += 1e-3) {
+        const double r = ((double)x[0] - bump(at)) / 0.1;
+        truth += 1e-3 * exp(-0.5 * (at * at + COPIES * r * r))
+                 * pow(0.1, -COPIES) * pow(2 * pi, -0.5 * (COPIES + 1));
+    }
+    truth = log(truth);
+    for (size_t k = 0; k < 2; k++)
+        peak[k] = climb(v, x, &z[k], &cov[k]);
+    ck_assert_double_eq_tol(z[0], 1.2, 0.05);
+    ck_assert_double_eq_tol(z[1], -z[0], 0.005);
+    slivi__laplace *l = slivi__laplace_create(v);
+    ck_assert(!slivi__laplace_is_same(l, &peak[0], &peak[1]));
+    z[1] = z[0] - 0.9 * sqrt(cov[0]);
+    ck_assert(slivi__laplace_is_same(l, &peak[0], &peak[1]));
+    z[1] = z[0] - 1.1 * sqrt(cov[0]);
+    ck_assert(!slivi__laplace_is_same(l, &peak[0], &peak[1]));
+    slivi__laplace_free(l);
+    estimate(v, x, IMAGES, 500, logp, se);
+    for (size_t i = 0; i < IMAGES; i++) {
+        ck_assert_double_lt(fabs(logp[i] - truth), 5 * se[i]);
+        ck_assert_msg(ess(se[i], 500) > 0.7, "ess %g", ess(se[i], 500));
+    }
+    slivi_vae_free(v);
+}
+END_TEST
+
+/* ---- images beside images ------------------------------------------------- */
+
+static slivi_vae *make_large(const char *threads)
+{
+    const char *const options[] = {"hidden",  "20,20", "latent", "8",
+                                   "threads", threads, NULL};
+    return make(X, options);
+}
+
+/* An estimate depends on the image and its number, not on the others, nor on
+   threads. */
+START_TEST(an_estimate_has_no_neighbours)
+{
+    enum { IMAGES = 37 };
+    static const size_t counts[] = {1, 5, 16, 17, 36};
+    static float x[IMAGES * X];
+    double all[IMAGES], some[IMAGES];
+    slivi_vae *v = make_large("1"), *other = make_large("2");
+    const slivi_address at = {.seed = 8, .stream = 40};
+    slivi_draw_f32(slivi_law_uniform, &at, IMAGES, X, x);
+    for (size_t i = 0; i < IMAGES * X; i++)
+        x[i] = x[i] < 0.3f;
+    estimate(v, x, IMAGES, 100, all, NULL);
+    estimate(other, x, IMAGES, 100, some, NULL);
+    ck_assert(!memcmp(all, some, sizeof all));
+    for (size_t k = 0; k < sizeof counts / sizeof counts[0]; k++) {
+        estimate(v, x, counts[k], 100, some, NULL);
+        ck_assert(!memcmp(all, some, counts[k] * sizeof *all));
+    }
+    for (size_t i = 0; i < X; i++)
+        x[3 * X + i] = 1 - x[3 * X + i];
+    estimate(v, x, IMAGES, 100, some, NULL);
+    for (size_t i = 0; i < IMAGES; i++)
+        ck_assert_int_eq(all[i] == some[i], i != 3);
+    slivi_vae_free(v);
+    slivi_vae_free(other);
+}
+END_TEST
+
+/* The same for climbs alone: in any order, and alone. */
+START_TEST(a_climb_has_no_neighbours)
+{
+    enum { CLIMBS = 45, D = 8 };
+    static float x[CLIMBS * X];
+    static double z[2][CLIMBS * D], cov[2][CLIMBS * D * D];
+    static slivi__peak peak[2][CLIMBS];
+    slivi__peak *order[CLIMBS];
+    slivi_vae *v = make_large("1");
+    slivi__laplace *l = slivi__laplace_create(v);
+    const slivi_address at = {.seed = 8, .stream = 41};
+    slivi_draw_f32(slivi_law_uniform, &at, CLIMBS, X, x);
+    for (int k = 0; k < 2; k++) {
+        draw(42, CLIMBS, D, z[k]);
+        for (size_t i = 0; i < CLIMBS; i++) {
+            peak[k][i] = (slivi__peak){
+                x + i * X, z[k] + i * D, cov[k] + i * D * D, 0, 0, 0, 0};
+            order[k ? CLIMBS - 1 - i : i] = &peak[k][i];
+        }
+        ck_assert_int_eq(slivi__laplace_climb(l, CLIMBS, order), 0);
+    }
+    ck_assert(!memcmp(z[0], z[1], sizeof z[0]));
+    ck_assert(!memcmp(cov[0], cov[1], sizeof cov[0]));
+    slivi__laplace_free(l);
+    for (size_t i = 0; i < CLIMBS; i += 7) {
+        double alone[D], own[D * D], start[CLIMBS * D];
+        draw(42, CLIMBS, D, start);
+        memcpy(alone, start + i * D, sizeof alone);
+        const slivi__peak p = climb(v, x + i * X, alone, own);
+        ck_assert(!memcmp(alone, z[0] + i * D, sizeof alone));
+        ck_assert(!memcmp(own, cov[0] + i * D * D, sizeof own));
+        ck_assert(p.top == peak[0][i].top && p.runs == peak[0][i].runs);
+    }
+    slivi_vae_free(v);
+}
+END_TEST
+
+/* ---- manners ---------------------------------------------------------------- */
+
+static int stop_at_three(size_t done, void *ctx)
+{
+    *(size_t *)ctx = done;
+    return done == 3;
+}
+
+START_TEST(progress_memory_and_refusals)
+{
+    enum { IMAGES = 20 };
+    static float x[IMAGES * BITS];
+    double logp[IMAGES], nan[HIDDEN];
+    size_t done = 0;
+    scratch_memory *memory = scratch_watch(0);
+    slivi_vae *v = make_bits(1);
+    make_images(IMAGES, x);
+    estimate(v, x, 1, 50, logp, NULL);
+    memory->calls = 0;
+    estimate(v, x, 1, 50, logp, NULL);
+    const size_t calls = memory->calls, live = memory->live;
+    memory->calls = 0;
+    estimate(v, x, IMAGES, 50, logp, NULL);
+    ck_assert_uint_eq(memory->calls, calls);
+    ck_assert_uint_eq(memory->live, live);
+    for (size_t i = 0; i < IMAGES; i++)
+        logp[i] = 7;
+    ck_assert_int_eq(slivi_vae_log_likelihood(v, x, IMAGES, 50, 1, logp, NULL,
+                                              stop_at_three, &done),
+                     SLIVI_ECALLBACK);
+    ck_assert_uint_eq(done, 3);
+    ck_assert(logp[2] != 7 && logp[3] == 7);
+    ck_assert_int_eq(
+        slivi_vae_log_likelihood(v, x, 1, 1, 1, logp, NULL, NULL, NULL),
+        SLIVI_EINVAL);
+    for (size_t i = 0; i < HIDDEN; i++)
+        nan[i] = NAN;
+    put(v, "decoder.b1", HIDDEN, nan);
+    ck_assert_int_eq(
+        slivi_vae_log_likelihood(v, x, 1, 50, 1, logp, NULL, NULL, NULL),
+        SLIVI_ENONFINITE);
+    scratch_check_message("importance", "nan at draw");
+    ck_assert_uint_eq(memory->live, live);
+    slivi_vae_free(v);
+    ck_assert_uint_eq(memory->live, 0);
+    scratch_unwatch();
+}
+END_TEST
+
+Suite *slivi_suite_vae_nll(void)
+{
+    Suite *s = suite_create("vae_nll");
+    TCase *c = tcase_create("oracles");
+    tcase_set_timeout(c, 60);
+    tcase_add_loop_test(c, modes_of_a_linear_decoder, 0, 6);
+    tcase_add_loop_test(c, log_p_of_a_linear_decoder, 0, 4);
+    tcase_add_test(c, an_encoder_without_spread);
+    tcase_add_test(c, modes_of_a_decoder_of_bits);
+    tcase_add_test(c, log_p_of_bits_by_quadrature);
+    tcase_add_test(c, estimates_are_unbiased);
+    tcase_add_test(c, two_modes_are_found);
+    tcase_add_test(c, an_estimate_has_no_neighbours);
+    tcase_add_test(c, a_climb_has_no_neighbours);
+    tcase_add_test(c, progress_memory_and_refusals);
+    suite_add_tcase(s, c);
+    return s;
+}
