@@ -215,7 +215,8 @@ START_TEST(tuned_as_by_hand)
     slivi_ais_workspace *ws = slivi_ais_workspace_create(&how, IMAGES, Z);
     how.tuner.eps = 0.2;
     ck_assert_int_eq(slivi_ais_tune(ws, by_hand, &m, IMAGES, 5, &how, want), 0);
-    ck_assert_int_eq(slivi_vae_ais_tune(v, images(), IMAGES, 5, &how, eps, NULL, NULL), 0);
+    ck_assert_int_eq(
+        slivi_vae_ais_tune(v, images(), IMAGES, 5, &how, eps, NULL, NULL), 0);
     for (size_t k = 0; k < 20; k++)
         ck_assert_double_eq_tol(eps[k], want[k], 1e-9);
     ck_assert_double_ne(eps[19], 0.2);

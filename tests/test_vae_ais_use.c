@@ -156,7 +156,8 @@ START_TEST(groups_are_bounded)
     memory->peak = idle;
     ais(v, x, 1, &how, 4, logp);
     ck_assert_uint_lt(memory->peak - idle, 17 * MIB);
-    ck_assert_int_eq(slivi_vae_ais_tune(v, x, IMAGES, 1, &how, logp, NULL, NULL), 0);
+    ck_assert_int_eq(
+        slivi_vae_ais_tune(v, x, IMAGES, 1, &how, logp, NULL, NULL), 0);
     how.chains = 300; /* one image is more */
     ais(v, x, 1, &how, 1, logp);
     how.chains = CHAINS;
@@ -274,9 +275,11 @@ START_TEST(bad_calls_are_refused)
         slivi_vae_ais_gap(v, 0, &how, 3, 0, logp, other, NULL, NULL), 0);
     ck_assert_int_eq(slivi_vae_ais(v, x, 3, &how, 0, logp, NULL, NULL, NULL),
                      SLIVI_EINVAL);
-    ck_assert_int_eq(slivi_vae_ais_tune(v, x, 0, 1, &how, eps, NULL, NULL), SLIVI_EINVAL);
+    ck_assert_int_eq(slivi_vae_ais_tune(v, x, 0, 1, &how, eps, NULL, NULL),
+                     SLIVI_EINVAL);
     ck_assert_ptr_nonnull(strstr(slivi_errmsg(), "pilot"));
-    ck_assert_int_eq(slivi_vae_ais_tune(v, x, 3, 0, &how, eps, NULL, NULL), SLIVI_EINVAL);
+    ck_assert_int_eq(slivi_vae_ais_tune(v, x, 3, 0, &how, eps, NULL, NULL),
+                     SLIVI_EINVAL);
     how.chains = 0;
     ck_assert_int_eq(slivi_vae_ais(v, x, 3, &how, 3, logp, NULL, NULL, NULL),
                      SLIVI_EINVAL);
@@ -308,7 +311,8 @@ static int call(slivi_vae *v, size_t which)
                                       NULL, NULL)
            : which == 1
                ? slivi_vae_ais_gap(v, 3, &how, 2, 1, logp, other, NULL, NULL)
-               : slivi_vae_ais_tune(v, all_images(), 3, 2, &how, eps, NULL, NULL);
+               : slivi_vae_ais_tune(v, all_images(), 3, 2, &how, eps, NULL,
+                                    NULL);
 }
 
 /* The k-th allocation fails, for many k of a first call and all k of a later

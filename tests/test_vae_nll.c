@@ -14,7 +14,6 @@
 enum { MOST = 65, X = 40 };
 
 #define LOG_2PI 1.83787706640934548356
-static const double pi = 3.14159265358979323846;
 
 static slivi_vae *make(size_t dim, const char *const *options)
 {
@@ -396,38 +395,77 @@ END_TEST
 
 /* ---- two modes ------------------------------------------------------------- */
 
-/* y = tanh(2 z + 2) - tanh(2 z - 2), even in z, and x = y(1.2): p(z|x) is the
-   same at z and -z. */
-static double bump(double z)
+enum { COPIES = 3 };
+
+/* COPIES of y(z) = sum_i sign_i tanh(w z + b_i) + e / 10, e ~ N(0, 1) */
+typedef struct hills {
+    size_t hidden;
+    double w, b[4];
+} hills;
+
+static double height(const hills *h, double z)
 {
-    return tanh(2 * z + 2) - tanh(2 * z - 2);
+    double y = 0;
+    for (size_t i = 0; i < h->hidden; i++)
+        y += (i % 2 ? -1 : 1) * tanh(h->w * z + h->b[i]);
+    return y;
 }
 
-START_TEST(two_modes_are_found)
+/* The vae, with an encoder that always says z = code, and n images of height
+   x; returns log p(x), by quadrature. */
+static double make_hills(const hills *h, double x, double code, size_t n,
+                         slivi_vae **v, float *images)
 {
-    enum { IMAGES = 40, COPIES = 3 };
+    char hidden[2] = {(char)('0' + h->hidden), 0};
     const char *const options[] = {
-        "hidden",   "2",        "latent",  "1",         "likelihood",
+        "hidden",   hidden,     "latent",  "1",         "likelihood",
         "gaussian", "x-sd",     "0.1",     "precision", "f64",
         "encoder",  "gaussian", "threads", "1",         NULL};
-    const double w[2] = {2, 2}, b[2] = {2, -2};
-    const double w2[2 * COPIES] = {1, 1, 1, -1, -1, -1}, b2[COPIES] = {0};
-    float x[IMAGES * COPIES];
-    double logp[IMAGES], se[IMAGES], truth = 0, cov[2], z[2] = {0.5, -0.5};
-    slivi_vae *v = make(COPIES, options);
-    slivi__peak peak[2];
-    put(v, "decoder.w1", 2, w);
-    put(v, "decoder.b1", 2, b);
-    put(v, "decoder.w2", 2 * COPIES, w2);
-    put(v, "decoder.b2", COPIES, b2);
-    for (size_t i = 0; i < IMAGES * COPIES; i++)
-        x[i] = (float)bump(1.2);
-    for (double at = -8; at < 8; at += 1e-3) {
-        const double r = ((double)x[0] - bump(at)) / 0.1;
-        truth += 1e-3 * exp(-0.5 * (at * at + COPIES * r * r))
-                 * pow(0.1, -COPIES) * pow(2 * pi, -0.5 * (COPIES + 1));
+    double w[4], w2[4 * COPIES], zero[4 * COPIES] = {0}, sum = 0;
+    const double says[2] = {code, -9};
+    for (size_t i = 0; i < h->hidden; i++) {
+        w[i] = h->w;
+        for (size_t k = 0; k < COPIES; k++)
+            w2[i * COPIES + k] = i % 2 ? -1 : 1;
     }
-    truth = log(truth);
+    *v = make(COPIES, options);
+    put(*v, "decoder.w1", h->hidden, w);
+    put(*v, "decoder.b1", h->hidden, h->b);
+    put(*v, "decoder.w2", h->hidden * COPIES, w2);
+    put(*v, "decoder.b2", COPIES, zero);
+    put(*v, "encoder.w2", h->hidden * 2, zero);
+    put(*v, "encoder.b2", 2, says);
+    for (size_t i = 0; i < n * COPIES; i++)
+        images[i] = (float)x;
+    for (double at = -8; at < 8; at += 1e-3) {
+        const double r = ((double)images[0] - height(h, at)) / 0.1;
+        sum += 1e-3 * exp(-0.5 * (at * at + COPIES * r * r));
+    }
+    return log(sum) - COPIES * log(0.1) - 0.5 * (COPIES + 1) * LOG_2PI;
+}
+
+/* Estimates are right; returns the mean ess. */
+static double check_hills(slivi_vae *v, const float *x, size_t n, double truth)
+{
+    double logp[40], se[40], parts = 0;
+    estimate(v, x, n, 500, logp, se);
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_double_lt(fabs(logp[i] - truth), 5 * se[i]);
+        parts += ess(se[i], 500) / (double)n;
+    }
+    estimate(v, x, n, 2, logp, se); /* fewer draws than modes */
+    return parts;
+}
+
+/* p(z|x) is the same at z and -z. */
+START_TEST(two_modes_are_found)
+{
+    const hills h = {2, 2, {2, -2}};
+    double cov[2], z[2] = {0.5, -0.5};
+    float x[40 * COPIES];
+    slivi_vae *v;
+    slivi__peak peak[2];
+    const double truth = make_hills(&h, height(&h, 1.2), 0.1, 40, &v, x);
     for (size_t k = 0; k < 2; k++)
         peak[k] = climb(v, x, &z[k], &cov[k]);
     ck_assert_double_eq_tol(z[0], 1.2, 0.05);
@@ -439,11 +477,52 @@ START_TEST(two_modes_are_found)
     z[1] = z[0] - 1.1 * sqrt(cov[0]);
     ck_assert(!slivi__laplace_is_same(l, &peak[0], &peak[1]));
     slivi__laplace_free(l);
-    estimate(v, x, IMAGES, 500, logp, se);
-    for (size_t i = 0; i < IMAGES; i++) {
-        ck_assert_double_lt(fabs(logp[i] - truth), 5 * se[i]);
-        ck_assert_msg(ess(se[i], 500) > 0.7, "ess %g", ess(se[i], 500));
-    }
+    const double part = check_hills(v, x, 40, truth);
+    ck_assert_msg(part > 0.8, "ess %g", part);
+    slivi_vae_free(v);
+}
+END_TEST
+
+/* Modes at 0.8 and 3.2, where the prior is lower by 4.8: draws follow mass. */
+START_TEST(a_small_mode_has_few_draws)
+{
+    const hills h = {2, 2, {-2, -6}};
+    float x[40 * COPIES];
+    slivi_vae *v;
+    const double truth = make_hills(&h, height(&h, 0.8), 3, 40, &v, x);
+    const double part = check_hills(v, x, 40, truth);
+    ck_assert_msg(part > 0.75, "ess %g", part);
+    slivi_vae_free(v);
+}
+END_TEST
+
+/* Modes at -1.75, -0.75, 0.75 and 1.75, which the first climbs cannot all
+   find. */
+START_TEST(many_modes_are_found)
+{
+    const hills h = {4, 8, {14, 6, -6, -14}};
+    float x[40 * COPIES];
+    slivi_vae *v;
+    const double truth = make_hills(&h, 1, 0.1, 40, &v, x);
+    const double part = check_hills(v, x, 40, truth);
+    ck_assert_msg(part > 0.4, "ess %g", part);
+    printf("DBG %g\n", part);
+    slivi_vae_free(v);
+}
+END_TEST
+
+/* Where there is nothing to climb. */
+START_TEST(a_climb_without_ground)
+{
+    const double nan[HIDDEN] = {NAN};
+    double z[2] = {0.5, 1}, cov[4];
+    float x[BITS] = {0};
+    slivi_vae *v = make_bits(1);
+    put(v, "decoder.b1", HIDDEN, nan);
+    const slivi__peak p = climb(v, x, z, cov);
+    ck_assert(p.top == -INFINITY && p.log_mass == -INFINITY && p.runs == 1);
+    ck_assert(z[0] == 0.5 && z[1] == 1);
+    ck_assert(cov[0] == 1 && cov[1] == 0 && cov[2] == 0 && cov[3] == 1);
     slivi_vae_free(v);
 }
 END_TEST
@@ -585,6 +664,9 @@ Suite *slivi_suite_vae_nll(void)
     tcase_add_test(c, log_p_of_bits_by_quadrature);
     tcase_add_test(c, estimates_are_unbiased);
     tcase_add_test(c, two_modes_are_found);
+    tcase_add_test(c, a_small_mode_has_few_draws);
+    tcase_add_test(c, many_modes_are_found);
+    tcase_add_test(c, a_climb_without_ground);
     tcase_add_test(c, an_estimate_has_no_neighbours);
     tcase_add_test(c, a_climb_has_no_neighbours);
     tcase_add_test(c, progress_memory_and_refusals);
