@@ -3,7 +3,7 @@
    Proposals come from the decoder's gradients: climbs to modes of p(z|x), for
    many images at once, then at each mode the Gaussian nearest to p(z|x).
    Compared with fits to the moments of draws (measured on MNIST, hidden layers
-   256,256, with 500 final draws) that takes a fifth of the time for the same
+   256,256, with 500 final draws) that takes a quarter of the time for the same
    ESS where z has 8 dimensions, and a fifteenth for twice the ESS where it has
    32.
 

@@ -164,8 +164,6 @@ START_TEST(a_row_is_the_same_alone)
             for (size_t i = 0; i < t.w.inputs; i++)
                 t.in[i] = wild_memory(&t.w, i, 1, rows[r]);
             trial_results(&t, &k, 1, rows[r], alone);
-            if (getenv("DBG"))
-                fprintf(stderr, "seed %d row %zu\n", (int)seed, rows[r]);
             compared += compare_row(&t, rows[r], all, alone);
             trial_release(&t, alone);
             for (size_t i = 0; i < t.w.inputs; i++)
