@@ -115,8 +115,11 @@ int slivi_vae_bound(slivi_vae *v, const float *x, size_t n, size_t k,
                     uint64_t stream, double *bound);
 
 /* log p(x) of n images by importance sampling with `draws` final draws each
-   from proposals fitted to each posterior (slivi/importance.h): on average a
-   lower bound.  x must be as the likelihood wants it (0 or 1 for bernoulli).
+   (slivi/importance.h): on average a lower bound.  Up to 64 dimensions the
+   proposals lie at the modes of p(z|x) that climbs from the encoder's mean and
+   from draws of the prior reach, each a Gaussian fitted there by its gradients
+   (Opper and Archambeau 2009); beyond, they are fitted to draws.  An image's
+   estimate depends on its number in the call, and on no other image.  x must be as the likelihood wants it (0 or 1 for bernoulli).
    se, unless NULL, receives each estimate's own standard error.  progress,
    unless NULL, is called after each image, and nonzero stops with
    SLIVI_ECALLBACK; logp and se are written for finished images only. */
