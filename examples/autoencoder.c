@@ -209,6 +209,7 @@ static int make_result(run *r, json_t *result)
         status = nll_evaluate(&r->eval, r->args, r->vae, &r->images, &r->place,
                               result);
     record_size(result, "train_images", r->images.size[DATA_TRAIN]);
+    record_text(result, "images", r->about);
     record_seed(result, "seed", args_seed(r->args, "seed"));
     add_training(r, result);
     return status;

@@ -8,6 +8,7 @@
 #include "record.h"
 
 #include <slivi/ais.h>
+#include <slivi/blas.h>
 #include <slivi/io.h>
 #include <slivi/random.h>
 #include <slivi/vae_ais.h>
@@ -370,14 +371,15 @@ static int run_bdmc(task *t, json_t *result)
 enum { FAR = 1 }; /* nats */
 
 /* Importance sampling is believed where AIS finds hardly more: it has missed
-   a mode otherwise.  What AIS finds more is then taken off the mean.  Both are
-   lower bounds on average, so where AIS finds less, it is AIS that missed. */
+   a mode otherwise.  What AIS finds more, if it does on average, is then taken
+   off the mean.  Both are lower bounds of log p on average, so where AIS finds
+   less, it is AIS that missed. */
 static int compare(const task *t, json_t *result)
 {
     const size_t *asked = t->what->images;
     const size_t n = asked[NLL_IS] < asked[NLL_AIS] ? asked[NLL_IS]
                                                     : asked[NLL_AIS];
-    double mean, se, all, all_se, far = 0;
+    double mean, se, all, all_se, far = 0, off = 0;
     double *more = n ? calloc(n, sizeof *more) : NULL;
     if (!more)
         return n ? fail(0) : 0;
@@ -392,9 +394,11 @@ static int compare(const task *t, json_t *result)
     record_number(result, "ais_minus_is_se", se);
     record_number(result, "ais_far", far / (double)n);
     json_object_set_new(result, "is_accepted", json_boolean(is_accepted));
-    record_number(result, "nll_corrected", is_accepted ? all : all - mean);
+    if (!is_accepted && mean > 0)
+        off = mean;
+    record_number(result, "nll_corrected", all - off);
     record_number(result, "nll_corrected_se",
-                  is_accepted ? all_se : hypot(all_se, se));
+                  off > 0 ? hypot(all_se, se) : all_se);
     free(more);
     return 0;
 }
@@ -414,7 +418,17 @@ static void record_means(const task *t, json_t *result)
     record_moments(result, "ais_nll", "ais_nll_se", asked[NLL_AIS],
                    t->nll[NLL_AIS]);
     record_size(result, "ais_images", asked[NLL_AIS]);
+}
+
+/* How AIS was run: config.json tells of the training. */
+static void record_ais(const task *t, json_t *result)
+{
     record_text(result, "ais_steps", args_text(t->args, "ais-steps"));
+    record_size(result, "ais_chains", args_size(t->args, "ais-chains"));
+    record_size(result, "ais_temperatures",
+                args_size(t->args, "ais-temperatures"));
+    record_size(result, "ais_leapfrogs", args_size(t->args, "ais-leapfrogs"));
+    record_size(result, "ais_group", args_size(t->args, "ais-group"));
 }
 
 static int write_images(const task *t, const experiment *e)
@@ -437,12 +451,15 @@ static int write_images(const task *t, const experiment *e)
     return code;
 }
 
-/* Those of an earlier evaluation, which result.json no more tells of. */
-static void forget_images(const experiment *e)
+/* nll.npy of this evaluation in place of that of an earlier one. */
+static int replace_images(const task *t, const experiment *e)
 {
     char path[EXPERIMENT_PATH];
+    if (t->count)
+        return write_images(t, e);
     experiment_path(e, "nll.npy", path);
     unlink(path);
+    return 0;
 }
 
 /* Runs what is asked for, the means into result. */
@@ -457,15 +474,15 @@ static int run(task *t, const experiment *e, json_t *result)
         code = tune(t);
     if (!code && asked[NLL_AIS])
         code = run_ais(t);
-    if (!code && t->count) {
+    if (!code && t->count)
         record_means(t, result);
-        code = write_images(t, e);
-    }
+    if (!code && (asked[NLL_AIS] || asked[NLL_BDMC]))
+        record_ais(t, result);
     if (!code)
         code = compare(t, result);
     if (!code && asked[NLL_BDMC])
         code = run_bdmc(t, result);
-    return code;
+    return code ? code : replace_images(t, e);
 }
 
 int nll_evaluate(const nll *n, const args *a, slivi_vae *v, const data *d,
@@ -474,13 +491,13 @@ int nll_evaluate(const nll *n, const args *a, slivi_vae *v, const data *d,
     const double begin = experiment_clock();
     task t = {
         .what = n, .args = a, .vae = v, .data = d, .count = most_images(n)};
-    if (!t.count)
-        forget_images(e);
     if (!t.count && !n->images[NLL_BDMC])
-        return 0;
+        return replace_images(&t, e);
     int code = run(&t, e, result);
-    if (!code)
+    if (!code) {
         record_number(result, "eval_seconds", experiment_clock() - begin);
+        record_text(result, "eval_blas_core", slivi_blas_core());
+    }
     clear_task(&t);
     return code;
 }

@@ -114,16 +114,17 @@ static double correction_se(const row *r)
 /* Each image's mean over seeds is one value: seeds share their images. */
 static void find_nll(row *r, images *all)
 {
-    double squares = 0;
+    double squares = 0, mean = 0;
     reset_images(all);
     for (size_t i = 0; i < r->count; i++) {
         add_run(all, r->runs[i], 1);
+        mean += r->runs[i]->nll / (double)r->count;
         r->is_corrected |= r->runs[i]->offset != 0;
     }
     over_images(all, r->count, (double)r->count, &r->nll, &r->nll_se);
     r->nll_se = hypot(r->nll_se, correction_se(r));
     for (size_t i = 0; i < r->count; i++)
-        squares += pow(r->runs[i]->nll - r->nll, 2);
+        squares += pow(r->runs[i]->nll - mean, 2);
     r->nll_sd = r->count > 1 ? sqrt(squares / (double)(r->count - 1)) : NAN;
 }
 
@@ -432,6 +433,20 @@ static int print_table(const table *t, int is_markdown)
     return experiment_flush();
 }
 
+/* Within quotes where it must be, which are doubled then. */
+static void print_quoted(const char *cell)
+{
+    const int is_quoted = strpbrk(cell, ",\"\n") != NULL;
+    if (is_quoted)
+        putchar('"');
+    for (; *cell; cell++) {
+        if (*cell == '"')
+            putchar('"');
+        putchar(*cell);
+    }
+    printf(is_quoted ? "\"," : ",");
+}
+
 static int print_csv(const table *t)
 {
     const size_t texts = count_texts(t);
@@ -440,7 +455,7 @@ static int print_csv(const table *t)
         const row *r = k ? &t->rows[k - 1] : NULL;
         for (size_t i = 0; i < texts + COLUMNS; i++) {
             write_cell(t, r, i, 1, cell);
-            printf(strpbrk(cell, ",\"") ? "\"%s\"," : "%s,", cell);
+            print_quoted(cell);
         }
         printf("%s\n", !r ? "is_corrected" : r->is_corrected ? "yes" : "no");
     }

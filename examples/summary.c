@@ -61,14 +61,18 @@ static int read_object(const char *folder, const char *name, json_t **object)
     return 0;
 }
 
-/* mnist:/some/where/mnist is mnist:mnist. */
+/* mnist:/some/where/mnist/ is mnist:mnist. */
 static void shorten(const char *spec, char *text, size_t room)
 {
     const char *colon = strchr(spec, ':');
-    const char *slash = strrchr(spec, '/');
-    if (colon && slash > colon)
-        snprintf(text, room, "%.*s%s", (int)(colon + 1 - spec), spec,
-                 slash + 1);
+    size_t end = strlen(spec), first;
+    while (end && spec[end - 1] == '/')
+        end--;
+    for (first = end; first && spec[first - 1] != '/'; first--)
+        ;
+    if (colon && first > (size_t)(colon - spec))
+        snprintf(text, room, "%.*s%.*s", (int)(colon + 1 - spec), spec,
+                 (int)(end - first), spec + first);
     else
         snprintf(text, room, "%s", spec);
 }
@@ -99,6 +103,11 @@ static int take_program(summary *s)
     return 0;
 }
 
+static double entry(const summary *s, size_t i, size_t column)
+{
+    return (double)s->images.data[i * s->images.shape[1] + column];
+}
+
 /* nll.npy, which must be what result.json is about: float has seven digits. */
 static int read_images(summary *s)
 {
@@ -111,11 +120,16 @@ static int read_images(summary *s)
     if (s->images.rank != 2
         || (s->images.shape[1] != 3 && s->images.shape[1] != 5))
         return complain("%s: not an array of 3 or 5 columns", path);
-    for (size_t i = 0; i < summary_images(s); i++)
+    for (size_t i = 0; i < summary_images(s); i++) {
+        const double number = entry(s, i, 0);
+        if (!(number >= 0 && number < 4294967296.0) || number != floor(number))
+            return complain("%s: row %zu: %g is not an image's number", path, i,
+                            number);
         if (!isnan(summary_value(s, i))) {
             sum += summary_value(s, i) + s->offset;
             n++;
         }
+    }
     const double mean = sum / (double)n, told = summary_number(s, "nll");
     if ((double)n != size || !(fabs(mean - told) <= 1e-4 * (1 + fabs(told))))
         return complain("%s: not the images that result.json tells of: %zu, "
@@ -124,13 +138,14 @@ static int read_images(summary *s)
     return 0;
 }
 
-/* Importance sampling that AIS did not confirm is corrected by it. */
+/* Importance sampling is corrected where AIS finds more. */
 static int take_nll(summary *s)
 {
     s->nll = s->nll_se = NAN;
     if (!isfinite(summary_number(s, "nll")))
         return 0;
-    if (json_is_false(json_object_get(s->result, "is_accepted"))) {
+    if (json_is_false(json_object_get(s->result, "is_accepted"))
+        && summary_number(s, "ais_minus_is") > 0) {
         s->offset = summary_number(s, "ais_minus_is");
         s->offset_se = summary_number(s, "ais_minus_is_se");
     }
@@ -166,11 +181,6 @@ void summary_clear(summary *s)
 size_t summary_images(const summary *s)
 {
     return s->images.count ? s->images.shape[0] : 0;
-}
-
-static double entry(const summary *s, size_t i, size_t column)
-{
-    return (double)s->images.data[i * s->images.shape[1] + column];
 }
 
 size_t summary_image(const summary *s, size_t i)
@@ -216,27 +226,51 @@ const char *summary_option_name(const summary *s, size_t i)
     return NULL;
 }
 
-static const char *part_of(const summary *s)
+/* Both have the same text in result.json; where one has none it is `otherwise`. */
+static int same_result(const summary *a, const summary *b, const char *key,
+                       const char *otherwise)
 {
-    const char *part = json_string_value(
-        json_object_get(s->result, "eval_part"));
-    return part ? part : "test"; /* there was no other */
+    const char *x = json_string_value(json_object_get(a->result, key));
+    const char *y = json_string_value(json_object_get(b->result, key));
+    return !strcmp(x ? x : otherwise, y ? y : otherwise);
+}
+
+/* Both have the same number in result.json, or none. */
+static int same_number(const summary *a, const summary *b, const char *key)
+{
+    const double x = summary_number(a, key), y = summary_number(b, key);
+    return x == y || (isnan(x) && isnan(y));
+}
+
+/* The images themselves, where both runs tell of them; else their place. */
+static int same_images(const summary *a, const summary *b)
+{
+    const json_t *x = json_object_get(a->result, "images");
+    const json_t *y = json_object_get(b->result, "images");
+    return x && y ? json_equal(x, y) : !strcmp(a->data, b->data);
 }
 
 int summary_comparable(const summary *a, const summary *b)
 {
-    return !strcmp(a->data, b->data) && !strcmp(part_of(a), part_of(b))
-           && summary_number(a, "train_images")
-                  == summary_number(b, "train_images");
+    return same_images(a, b) && same_result(a, b, "eval_part", "test")
+           && same_result(a, b, "eval_method", "is")
+           && summary_same_text(summary_option(a, "likelihood"),
+                                summary_option(b, "likelihood"))
+           && same_number(a, b, "train_images");
 }
 
 int summary_alike(const summary *a, const summary *b)
 {
+    static const char *const numbers[] = {"steps", "eval_images", "eval_draws",
+                                          NULL};
     const char *name;
     if (a->table != b->table || !summary_comparable(a, b)
-        || summary_number(a, "steps") != summary_number(b, "steps")
-        || summary_images(a) != summary_images(b))
+        || summary_images(a) != summary_images(b)
+        || !same_result(a, b, "ais_steps", ""))
         return 0;
+    for (size_t i = 0; numbers[i]; i++)
+        if (!same_number(a, b, numbers[i]))
+            return 0;
     for (size_t i = 0; (name = summary_option_name(a, i)) != NULL; i++)
         if (!summary_same_text(summary_option(a, name),
                                summary_option(b, name)))

@@ -247,6 +247,11 @@ static int check(const slivi_vae *v)
         return slivi__fail(SLIVI_EUNSUPPORTED,
                            "vae: decoded is %zu, of %zu particles", o->decoded,
                            o->particles);
+    if (v->source == SLIVI__VAE_CLOSED && o->decoded < o->particles)
+        return slivi__fail(SLIVI_EUNSUPPORTED,
+                           "vae: entropy closed has no use for particles that "
+                           "are not decoded: %zu, decoded %zu",
+                           o->particles, o->decoded);
     if (v->source == SLIVI__VAE_KERNEL && !v->kind->is_wasserstein
         && o->particles < 2)
         return slivi__fail(SLIVI_EUNSUPPORTED,

@@ -277,9 +277,11 @@ near("ais_minus_is_se", se(more))
 near("ais_far", mean([x > 1 for x in more]))
 good = mean(more) <= 0.1 + 2 * se(more) and result["ais_far"] <= 0.02
 assert result["is_accepted"] is good
-near("nll_corrected", result["nll"] - (0 if good else mean(more)))
-near("nll_corrected_se", se([row[1] for row in rows]) if good
-     else math.hypot(se([row[1] for row in rows]), se(more)))
+off = 0 if good else max(mean(more), 0)
+near("nll_corrected", result["nll"] - off)
+near("nll_corrected_se", math.hypot(se([row[1] for row in rows]), se(more))
+     if off else se([row[1] for row in rows]))
+assert result["nll_corrected"] <= result["nll"]
 PYTHON
 }
 agree 20 5

@@ -105,8 +105,10 @@ static double error(const slivi_vae *v, const double *theta, const float *x,
 {
     double y[X], sum = 0;
     affine(v->params, theta, "decoder", z, y);
-    for (size_t k = 0; k < X; k++)
+    for (size_t k = 0; k < X; k++) {
+        y[k] = v->is_bernoulli ? 1 / (1 + exp(-y[k])) : y[k];
         sum += pow((double)x[k] - y[k], 2);
+    }
     return sum;
 }
 
@@ -254,6 +256,11 @@ static const struct {
     {{"entropy", "stein", "lambda", "3", NULL}, 1, 1, wasserstein},
     {{"entropy", "ssge", "lambda", "3", NULL}, 1, 1, wasserstein},
     {{"entropy", "mmd", "lambda", "3", NULL}, 1, 0, discrepant},
+    {{"entropy", "mmd", "lambda", "3", "likelihood", "bernoulli", "binarise",
+      "none", NULL},
+     1,
+     0,
+     discrepant},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
@@ -293,6 +300,8 @@ START_TEST(gradients_are_those_of_the_loss)
     hand by = {.v = v, .x = x};
     ck_assert_uint_le(count, MOST);
     images(N, x);
+    for (size_t k = 0; k < N * X && v->is_bernoulli; k++)
+        x[k] = (float)(1 / (1 + exp(-(double)x[k])));
     if (v->residual) { /* not where it begins */
         double *value = slivi_params_values(v->params);
         for (size_t k = 0; k < count; k++)
@@ -313,6 +322,29 @@ START_TEST(gradients_are_those_of_the_loss)
         ck_assert_double_eq_tol(gradient[k], difference,
                                 1e-7 * (1 + fabs(difference)));
     }
+    slivi_vae_free(v);
+}
+END_TEST
+
+/* What a step of the weighted bound reports: means over images and draws. */
+START_TEST(reports_of_the_weighted_bound)
+{
+    double theta[MOST], e[Z], fit = 0, rest = 0;
+    float x[N * X];
+    slivi_vae *v = make_case(3);
+    slivi_vae_losses losses;
+    images(N, x);
+    slivi_params_get(v->params, theta);
+    for (size_t i = 0; i < N * P; i++) {
+        const float *image = x + i / P * X;
+        noise(i % P, i / P, 0, 1, e);
+        draw d = encode(v, theta, image, e);
+        fit += minus_log_normal(X, error(v, theta, image, d.z), 0.5) / P / N;
+        rest += (minus_log_prior(d.z) + d.log_q) / P / N;
+    }
+    ck_assert_int_eq(slivi_vae_step(v, x, N, &losses), 0);
+    ck_assert_double_eq_tol(losses.reconstruction, fit, 1e-10 * fit);
+    ck_assert_double_eq_tol(losses.prior, rest, 1e-10 * (1 + fabs(rest)));
     slivi_vae_free(v);
 }
 END_TEST
@@ -467,6 +499,7 @@ Suite *slivi_suite_vae_sources(void)
     TCase *c = tcase_create("sources");
     tcase_set_timeout(c, 60);
     tcase_add_loop_test(c, gradients_are_those_of_the_loss, 0, CASES);
+    tcase_add_test(c, reports_of_the_weighted_bound);
     tcase_add_loop_test(c, score_steps_take_every_draw, 0, 2);
     tcase_add_test(c, exact_traces_of_several_draws);
     tcase_add_loop_test(c, codes_of_a_wae_follow_the_prior, 0, 5);
