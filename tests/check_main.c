@@ -49,6 +49,7 @@ static const struct {
     {"vae_ais", slivi_suite_vae_ais},
     {"vae_ais_use", slivi_suite_vae_ais_use},
     {"vae_nll", slivi_suite_vae_nll},
+    {"vae_nll_use", slivi_suite_vae_nll_use},
     {"vae_sources", slivi_suite_vae_sources},
     {"vae_use", slivi_suite_vae_use},
 };

@@ -41,6 +41,7 @@ Suite *slivi_suite_vae(void);
 Suite *slivi_suite_vae_ais(void);
 Suite *slivi_suite_vae_ais_use(void);
 Suite *slivi_suite_vae_nll(void);
+Suite *slivi_suite_vae_nll_use(void);
 Suite *slivi_suite_vae_sources(void);
 Suite *slivi_suite_vae_use(void);
 
