@@ -46,6 +46,22 @@ typedef struct autoencoder {
         NULL, NULL                                                             \
     }
 extern const slivi_option autoencoder_options[];
+/* The last of a program's plots, and the end of their list. */
+#define AUTOENCODER_PLOTS                                                      \
+    {"Error of reconstructed validation images",                               \
+     "mean square of a pixel",                                                 \
+     {"validation_error"},                                                     \
+     {"validation images"},                                                    \
+     NULL},                                                                    \
+        {"Gradient",                                                           \
+         "norm",                                                               \
+         {"norm"},                                                             \
+         {"encoder and decoder"},                                              \
+         "Length of the gradient that encoder and decoder follow: growth "     \
+         "without end means a rate that is too high."},                        \
+    {                                                                          \
+        NULL, NULL, {NULL}, {NULL}, NULL                                       \
+    }
 
 /* The whole program; returns its exit code. */
 int autoencoder_main(const autoencoder *spec, int argc, char **argv);

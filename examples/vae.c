@@ -29,18 +29,7 @@ static const report_plot plots[] = {
      {"0 for the exact score"},
      "A check of the score: the exact one has E s(z|x)'z = -latent. It "
      "scatters around 0 when all is well."},
-    {"Error of reconstructed validation images",
-     "mean square of a pixel",
-     {"validation_error"},
-     {"validation images"},
-     NULL},
-    {"Gradient",
-     "norm",
-     {"norm"},
-     {"encoder and decoder"},
-     "Length of the gradient that encoder and decoder follow: growth without "
-     "end means a rate that is too high."},
-    {NULL, NULL, {NULL}, {NULL}, NULL},
+    AUTOENCODER_PLOTS,
 };
 
 static const autoencoder spec = {

@@ -3,8 +3,8 @@
    Proposals come from the decoder's gradients: climbs to modes of p(z|x), for
    many images at once, then at each mode the Gaussian nearest to p(z|x).
    Compared with fits to the moments of draws (measured on MNIST, hidden layers
-   256,256, with 500 final draws) that takes a quarter of the time for the same
-   ESS where z has 8 dimensions, and a fifteenth for twice the ESS where it has
+   256,256, a thread) that takes about a third of the time at about the same
+   ESS where z has 8 dimensions, and a seventeenth at a higher ESS where it has
    32.
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */

@@ -22,79 +22,48 @@ static const char *const precisions[] = {"f32", "f64", NULL};
 
 #define AT(field) offsetof(slivi__vae_options, field)
 
-/* What both kinds have. */
-#define NETS                                                                   \
-    {"hidden",   SLIVI_OPTION_LIST,                                            \
-     AT(hidden), 1,                                                            \
-     65536,      "256,256",                                                    \
-     NULL,       "widths of the hidden layers of all nets"},                   \
-    {                                                                          \
-        "activation", SLIVI_OPTION_NAME, AT(activation), 0, 0, "tanh",         \
-            slivi_activation_names, "of the hidden layers"                     \
-    }
-#define BINARISE                                                               \
-    {                                                                          \
-        "binarise", SLIVI_OPTION_NAME, AT(binarise), 0, 0, "dynamic",          \
-            binarisations, "bernoulli: draw x from the pixels at each step"    \
-    }
-#define SCORES                                                                 \
-    {"slices",   SLIVI_OPTION_SIZE,                                            \
-     AT(slices), 1,                                                            \
-     4096,       "1",                                                          \
-     NULL,       "slices (dsm: noises) for each sample"},                      \
-        {"law", SLIVI_OPTION_NAME, AT(law), 0,                                 \
-         0,     "normal",          laws,    "of the slices"},                  \
-        {"sigma", SLIVI_OPTION_REAL,   AT(sigma), 1e-6, 1e6, "0.1",            \
-         NULL,    "noise level of dsm"},                                       \
-        {"score-steps",                                                        \
-         SLIVI_OPTION_SIZE,                                                    \
-         AT(score_steps),                                                      \
-         1,                                                                    \
-         1000,                                                                 \
-         "1",                                                                  \
-         NULL,                                                                 \
-         "steps of the score net for each step"},                              \
-        {"score-rate",                                                         \
-         SLIVI_OPTION_REAL,                                                    \
-         AT(score_rate),                                                       \
-         1e-6,                                                                 \
-         1e6,                                                                  \
-         "1",                                                                  \
-         NULL,                                                                 \
-         "learning rate of the score net in units of rate"},                   \
-        {"width",                                                              \
-         SLIVI_OPTION_REAL,                                                    \
-         AT(width),                                                            \
-         0,                                                                    \
-         1e6,                                                                  \
-         "0",                                                                  \
-         NULL,                                                                 \
-         "stein, ssge: width of the kernel; 0: the samples' median distance"}, \
-        {"eta", SLIVI_OPTION_REAL, AT(eta), 0,                                 \
-         1e6,   "0.001",           NULL,    "stein: regularisation"},          \
-        {"share",   SLIVI_OPTION_REAL,                                         \
-         AT(share), 1e-6,                                                      \
-         1,         "0.99",                                                    \
-         NULL,      "ssge: share of the eigenvalues that count"},              \
-        {"rank",   SLIVI_OPTION_SIZE,                                          \
-         AT(rank), 0,                                                          \
-         32000,    "0",                                                        \
-         NULL,     "ssge: how many eigenvalues count; 0: by share"},           \
-        {"batch", SLIVI_OPTION_SIZE, AT(batch), 1, 1048576, "128",             \
-         NULL,    "images of a step"},                                         \
-        {"precision", SLIVI_OPTION_NAME, AT(precision), 0, 0,                  \
-         "f32",       precisions,        "of all nets"},                       \
-        {"threads", SLIVI_OPTION_SIZE,          AT(threads), 0, 1024, "0",     \
-         NULL,      "0: one for each processor"},                              \
-        {"seed",   SLIVI_OPTION_SEED,                                          \
-         AT(seed), 0,                                                          \
-         0,        "0",                                                        \
-         NULL,     "of everything that is drawn"},                             \
-    {                                                                          \
-        NULL, SLIVI_OPTION_REAL, 0, 0, 0, NULL, NULL, NULL                     \
-    }
-
 /* clang-format off */
+
+/* What both kinds have. */
+#define NETS                                                                  \
+    {"hidden", SLIVI_OPTION_LIST, AT(hidden), 1, 65536, "256,256", NULL,      \
+     "widths of the hidden layers of all nets"},                              \
+    {"activation", SLIVI_OPTION_NAME, AT(activation), 0, 0, "tanh",           \
+     slivi_activation_names,                                                  \
+     "of the hidden layers"}
+#define BINARISE                                                              \
+    {"binarise", SLIVI_OPTION_NAME, AT(binarise), 0, 0, "dynamic",            \
+     binarisations,                                                           \
+     "bernoulli: draw x from the pixels at each step"}
+#define SCORES                                                                \
+    {"slices", SLIVI_OPTION_SIZE, AT(slices), 1, 4096, "1", NULL,             \
+     "slices (dsm: noises) for each sample"},                                 \
+    {"law", SLIVI_OPTION_NAME, AT(law), 0, 0, "normal", laws,                 \
+     "of the slices"},                                                        \
+    {"sigma", SLIVI_OPTION_REAL, AT(sigma), 1e-6, 1e6, "0.1", NULL,           \
+     "noise level of dsm"},                                                   \
+    {"score-steps", SLIVI_OPTION_SIZE, AT(score_steps), 1, 1000, "1", NULL,   \
+     "steps of the score net for each step"},                                 \
+    {"score-rate", SLIVI_OPTION_REAL, AT(score_rate), 1e-6, 1e6, "1", NULL,   \
+     "learning rate of the score net in units of rate"},                      \
+    {"width", SLIVI_OPTION_REAL, AT(width), 0, 1e6, "0", NULL,                \
+     "stein, ssge: width of the kernel; 0: the samples' median distance"},    \
+    {"eta", SLIVI_OPTION_REAL, AT(eta), 0, 1e6, "0.001", NULL,                \
+     "stein: regularisation"},                                                \
+    {"share", SLIVI_OPTION_REAL, AT(share), 1e-6, 1, "0.99", NULL,            \
+     "ssge: share of the eigenvalues that count"},                            \
+    {"rank", SLIVI_OPTION_SIZE, AT(rank), 0, 32000, "0", NULL,                \
+     "ssge: how many eigenvalues count; 0: by share"},                        \
+    {"batch", SLIVI_OPTION_SIZE, AT(batch), 1, 1048576, "128", NULL,          \
+     "images of a step"},                                                     \
+    {"precision", SLIVI_OPTION_NAME, AT(precision), 0, 0, "f32", precisions,  \
+     "of all nets"},                                                          \
+    {"threads", SLIVI_OPTION_SIZE, AT(threads), 0, 1024, "0", NULL,           \
+     "0: one for each processor"},                                            \
+    {"seed", SLIVI_OPTION_SEED, AT(seed), 0, 0, "0", NULL,                    \
+     "of everything that is drawn"},                                          \
+    {NULL, SLIVI_OPTION_REAL, 0, 0, 0, NULL, NULL, NULL}
+
 const slivi_option slivi_vae_options[] = {
     {"encoder", SLIVI_OPTION_NAME, AT(encoder), 0, 0, "implicit", encoders,
      "family of q(z|x)"},

@@ -48,12 +48,13 @@ void slivi__vae_binarise(const slivi_vae *v, const float *x, size_t n,
                    binarise_rows, &task);
 }
 
-static int check_value(const char *what, double value, size_t step)
+static int check_value(const slivi_vae *v, const char *what, double value)
 {
     return isfinite(value)
                ? 0
-               : slivi__fail(SLIVI_ENONFINITE, "vae: the %s is %s (step %zu)",
-                             what, slivi__nonfinite(value), step);
+               : slivi__fail(SLIVI_ENONFINITE, "%s: the %s is %s (step %zu)",
+                             v->kind->name, what, slivi__nonfinite(value),
+                             slivi_vae_steps(v));
 }
 
 static int step_score(slivi_vae *v, const float *x, size_t n,
@@ -73,8 +74,7 @@ static int step_score(slivi_vae *v, const float *x, size_t n,
     if (status)
         return status;
     losses->score = slivi__vae_entry(v, p->out_memory[0], 0);
-    status = check_value("score objective", losses->score,
-                         slivi_learner_steps(v->learner));
+    status = check_value(v, "score objective", losses->score);
     return status ? status : slivi_learner_step(v->score_learner, NULL);
 }
 
@@ -168,7 +168,6 @@ static int step_model(slivi_vae *v, const float *x, size_t n,
                       slivi_vae_losses *losses)
 {
     slivi__vae_plan *p = &v->plan[SLIVI__VAE_MODEL];
-    size_t step = slivi_learner_steps(v->learner);
     slivi_run run = model_run(v, n);
     slivi__vae_take(v, p, x, n * v->dim);
     int status = slivi_workspace_run(p->ws, &run);
@@ -181,9 +180,9 @@ static int step_model(slivi_vae *v, const float *x, size_t n,
                         ? slivi__vae_entry(v, p->out_memory[2], 0)
                               + (double)v->opt.latent
                         : NAN;
-    status = check_value("reconstruction loss", losses->reconstruction, step);
+    status = check_value(v, "reconstruction loss", losses->reconstruction);
     if (!status)
-        status = check_value("prior loss", losses->prior, step);
+        status = check_value(v, "prior loss", losses->prior);
     return status ? status : slivi_learner_step(v->learner, &losses->norm);
 }
 
@@ -213,8 +212,8 @@ int slivi__vae_check(const slivi_vae *v, const float *x, size_t n, int pixels)
     while (x[i] >= least && x[i] <= most)
         i++;
     return slivi__fail(isfinite(x[i]) ? SLIVI_EINVAL : SLIVI_ENONFINITE,
-                       "vae: value %zu of image %zu is %g%s (step %zu)",
-                       i % v->dim, i / v->dim, (double)x[i],
+                       "%s: value %zu of image %zu is %g%s (step %zu)",
+                       v->kind->name, i % v->dim, i / v->dim, (double)x[i],
                        pixels ? ", not in [0, 1]" : "", slivi_vae_steps(v));
 }
 
@@ -225,8 +224,8 @@ static int take_step(slivi_vae *v, const float *x, size_t n,
     losses = losses ? losses : &own;
     int status = slivi_vae_ready(v);
     if (!status && (!n || n > v->opt.batch))
-        status = slivi__fail(SLIVI_EINVAL, "vae: %zu images, batch is %zu", n,
-                             v->opt.batch);
+        status = slivi__fail(SLIVI_EINVAL, "%s: %zu images, batch is %zu",
+                             v->kind->name, n, v->opt.batch);
     if (!status)
         status = slivi__vae_check(v, x, n, v->is_bernoulli);
     if (status)

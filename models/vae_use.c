@@ -157,7 +157,8 @@ static const char free_option[] = "threads";
 int slivi_vae_save(const slivi_vae *v, slivi_checkpoint *c)
 {
     if (!v->ready)
-        return slivi__fail(SLIVI_EINVAL, "vae: nothing to save before a step");
+        return slivi__fail(SLIVI_EINVAL, "%s: nothing to save before a step",
+                           v->kind->name);
     int status = slivi_checkpoint_put_text(c, "kind", v->kind->file);
     if (!status)
         status = slivi__checkpoint_put_size(c, "dim", v->dim);
