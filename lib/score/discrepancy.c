@@ -4,16 +4,17 @@
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #include "slivi/discrepancy.h"
 #include "base/base.h"
+#include "score/cloud.h"
 
 #include <gsl/gsl_cdf.h>
 #include <math.h>
 #include <string.h>
 
 enum {
-    LANES = 8,   /* samples of a block, side by side */
-    CHUNK = 128, /* samples that a row of a tile meets at a time */
-    TILE = 32,   /* rows of a task */
-    BATCH = 64,  /* directions of a run on the pool */
+    LANES = SLIVI__LANES,
+    CHUNK = SLIVI__CHUNK,
+    TILE = SLIVI__TILE,
+    BATCH = 64, /* directions of a run on the pool */
 
     /* streams of their own, so that a host may use the same seed */
     STREAM_DIRECTIONS = 0x64697331,
@@ -23,22 +24,7 @@ enum {
     MOST_COLUMNS = 65536
 };
 
-/* Without it the sums of the lanes go through memory. */
-#if defined __GNUC__
-#define UNROLLED _Pragma("GCC unroll 8")
-#else
-#define UNROLLED
-#endif
-
 #define MOST_ROWS 0x80000000u
-#define MOST_ENTRY 1e140 /* squares and their sums do not overflow */
-
-/* Samples, and the same in blocks of d x LANES, 0 beyond n. */
-typedef struct cloud {
-    size_t n;
-    const double *rows;
-    double *blocks;
-} cloud;
 
 /* What a thread needs for a direction. */
 typedef struct room {
@@ -56,18 +42,6 @@ struct slivi_discrepancy_workspace {
     double *memory;
 };
 
-static size_t round_up(size_t n, size_t to)
-{
-    return (n + to - 1) / to * to;
-}
-
-/* The same tree for any number of blocks. */
-static double fold(const double sum[LANES])
-{
-    return ((sum[0] + sum[4]) + (sum[2] + sum[6]))
-           + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
-}
-
 /* ---- memory ------------------------------------------------------------- */
 
 /* Hands out one block, or without one counts. */
@@ -81,7 +55,7 @@ static double *carve(carver *c, size_t n, size_t times)
 {
     double *part = c->at ? c->at + c->used : NULL;
     size_t count;
-    if (!c->status && !slivi__mul(round_up(n, LANES), times, &count)
+    if (!c->status && !slivi__mul(slivi__round_up(n, LANES), times, &count)
         && !slivi__add(c->used, count, &c->used))
         return part;
     c->status = SLIVI_EOVERFLOW;
@@ -97,7 +71,7 @@ static void carve_workspace(carver *c, slivi_discrepancy_workspace *ws)
     }
     ws->cells = carve(c, n, 1);
     ws->sums = carve(c, 4, n / TILE + 1);
-    ws->room = round_up(d, LANES) + 3 * round_up(n, LANES);
+    ws->room = slivi__round_up(d, LANES) + 3 * slivi__round_up(n, LANES);
     ws->rooms = carve(c, ws->room, slivi_pool_threads(ws->pool));
 }
 
@@ -151,25 +125,13 @@ static int check_entries(const slivi_discrepancy_workspace *ws,
                          const char *what, const char *name, size_t n,
                          const double *x)
 {
-    const size_t d = ws->d;
-    for (size_t i = 0; i < n * d; i++)
-        if (!(fabs(x[i]) <= MOST_ENTRY))
-            return slivi__fail(SLIVI_ENONFINITE, "%s: %s %zu column %zu is %g",
-                               what, name, i / d, i % d, x[i]);
-    return 0;
+    return slivi__cloud_check(what, name, n, ws->d, x);
 }
 
-static cloud pack(const slivi_discrepancy_workspace *ws, int which, size_t n,
-                  const double *x)
+static slivi__cloud pack(const slivi_discrepancy_workspace *ws, int which,
+                         size_t n, const double *x)
 {
-    const size_t d = ws->d;
-    cloud c = {n, x, ws->blocks[which]};
-    for (size_t i = 0; i < round_up(n, LANES); i++) {
-        double *lane = c.blocks + i / LANES * LANES * d + i % LANES;
-        for (size_t k = 0; k < d; k++)
-            lane[k * LANES] = i < n ? x[i * d + k] : 0;
-    }
-    return c;
+    return slivi__cloud_pack(n, ws->d, x, ws->blocks[which]);
 }
 
 /* Draws number `at` of N(0, sd^2 I). */
@@ -192,22 +154,19 @@ enum { SCALES = sizeof scales / sizeof scales[0] };
 
 typedef struct mmd {
     size_t d, tiles; /* of z; those of y come after them */
-    cloud z, y;
+    slivi__cloud z, y;
     double unit;       /* 1 / (2 d sd^2) */
     double own, other; /* -d MMD^2 / d k(z_i, z_j), and k(z_i, y_j), 2 unit */
     double *grad, *sums;
 } mmd;
 
-/* u_j <- unit |x - p_j|^2.  By differences: the samples may be far from 0. */
+/* u_j <- unit |x - p_j|^2 */
 static void distances(size_t d, double unit, const double *x, const double *p,
                       double u[LANES])
 {
-    double sum[LANES] = {0};
-    for (size_t k = 0; k < d; k++, p += LANES)
-        UNROLLED for (size_t t = 0; t < LANES; t++)
-            sum[t] += (x[k] - p[t]) * (x[k] - p[t]);
+    slivi__cloud_squares(d, x, p, u);
     for (size_t t = 0; t < LANES; t++)
-        u[t] = unit * sum[t];
+        u[t] *= unit;
 }
 
 /* k_j = sum_s s / (s + u_j), and u_j <- -dk_j / du_j; both 0 where u_j is
@@ -232,17 +191,17 @@ static void pull(size_t d, size_t blocks, double c, const double *x,
     for (size_t k = 0; k < d; k++, p += LANES) {
         double sum[LANES] = {0};
         for (size_t b = 0; b < blocks; b++)
-            UNROLLED for (size_t t = 0; t < LANES; t++)
+            SLIVI__UNROLLED for (size_t t = 0; t < LANES; t++)
                 sum[t] += w[b * LANES + t] * (x[k] - p[b * d * LANES + t]);
-        grad[k] -= c * fold(sum);
+        grad[k] -= c * slivi__fold(sum);
     }
 }
 
 /* Row i of a against the chunk of b at `from`: the sum of k, within one cloud
    over j < i.  The gradient has all j, where j = i adds zero; the value has the
    same bits without it. */
-static double meet(const mmd *c, const cloud *a, size_t i, const cloud *b,
-                   size_t from)
+static double meet(const mmd *c, const slivi__cloud *a, size_t i,
+                   const slivi__cloud *b, size_t from)
 {
     const size_t d = c->d, below = a == b ? i : b->n;
     double *grad = a == &c->z ? c->grad : NULL;
@@ -266,11 +225,11 @@ static double meet(const mmd *c, const cloud *a, size_t i, const cloud *b,
             sum[t] += k[j + t];
     if (grad)
         pull(d, blocks, a == b ? c->own : c->other, x, p, w, grad + i * d);
-    return fold(sum);
+    return slivi__fold(sum);
 }
 
-static double meet_all(const mmd *c, const cloud *a, size_t tile,
-                       const cloud *b)
+static double meet_all(const mmd *c, const slivi__cloud *a, size_t tile,
+                       const slivi__cloud *b)
 {
     const size_t first = tile * TILE;
     const size_t last = first + TILE < a->n ? first + TILE : a->n;
@@ -387,46 +346,11 @@ int slivi_mmd_floor(slivi_discrepancy_workspace *ws, size_t n, size_t m,
     return status;
 }
 
-/* ---- sorting ------------------------------------------------------------ */
-
-/* Bits that ascend as the numbers do, and back. */
-static uint64_t key_of(double x)
-{
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits ^ (bits >> 63 ? UINT64_MAX : (uint64_t)1 << 63);
-}
-
-/* x ascending, by one byte of the keys after the other; spare as long. */
-static void sort(size_t n, double *x, double *spare)
-{
-    size_t start[8][256] = {{0}};
-    double *from = x, *to = spare;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t key = key_of(x[i]);
-        for (size_t b = 0; b < 8; b++)
-            start[b][key >> 8 * b & 255]++;
-    }
-    for (size_t b = 0; b < 8; b++) {
-        size_t at = 0;
-        for (size_t v = 0; v < 256; v++) {
-            const size_t count = start[b][v];
-            start[b][v] = at;
-            at += count;
-        }
-        for (size_t i = 0; i < n; i++)
-            to[start[b][key_of(from[i]) >> 8 * b & 255]++] = from[i];
-        double *swap = from;
-        from = to;
-        to = swap;
-    }
-}
-
 /* ---- sliced Wasserstein -------------------------------------------------- */
 
 typedef struct slicing {
     const slivi_discrepancy_workspace *ws;
-    cloud z, y; /* y.n 0: the prior */
+    slivi__cloud z, y; /* y.n 0: the prior */
     uint64_t seed;
     size_t first; /* direction of task 0 */
     double value[BATCH];
@@ -457,22 +381,23 @@ static double cut(size_t n, double *q)
     return 1 - sum / (double)n;
 }
 
-static void project(const cloud *c, size_t d, const double *v, double *t)
+static void project(const slivi__cloud *c, size_t d, const double *v, double *t)
 {
     for (size_t i = 0; i < c->n; i += LANES) {
         const double *p = c->blocks + i * d;
         double sum[LANES] = {0};
         for (size_t k = 0; k < d; k++, p += LANES)
-            UNROLLED for (size_t l = 0; l < LANES; l++) sum[l] += v[k] * p[l];
+            SLIVI__UNROLLED for (size_t l = 0; l < LANES; l++)
+                sum[l] += v[k] * p[l];
         memcpy(t + i, sum, sizeof sum);
     }
 }
 
 static room room_of(const slivi_discrepancy_workspace *ws, size_t worker)
 {
-    const size_t n = round_up(ws->rows, LANES);
+    const size_t n = slivi__round_up(ws->rows, LANES);
     double *v = ws->rooms + worker * ws->room;
-    double *t = v + round_up(ws->d, LANES);
+    double *t = v + slivi__round_up(ws->d, LANES);
     return (room){v, t, t + n, t + 2 * n};
 }
 
@@ -490,10 +415,10 @@ static int slice_task(size_t task, size_t worker, void *ctx)
     for (size_t k = 0; k < d; k++)
         r.v[k] /= sqrt((double)d);
     project(&s->z, d, r.v, r.t);
-    sort(n, r.t, r.spare);
+    slivi__sort(n, r.t, r.spare);
     if (s->y.n) {
         project(&s->y, d, r.v, r.target);
-        sort(n, r.target, r.spare);
+        slivi__sort(n, r.target, r.spare);
         target = r.target;
     }
     for (size_t i = 0; i < n; i++)

@@ -10,7 +10,7 @@
 /* ---- names and options ------------------------------------------------ */
 
 static const char *const precisions[] = {"f32", "f64", NULL};
-static const char *const bases[] = {"none", "gaussian", NULL};
+static const char *const bases[] = {"none", "gaussian", "standard", NULL};
 static const char *const laws[] = {"rademacher", "normal", "sphere", NULL};
 
 #define AT(field) offsetof(slivi__score_options, field)

@@ -60,6 +60,7 @@ static int make_net(slivi_score *s)
         .hidden = s->opt.hidden,
         .activation = slivi_activation_find(s->opt.activation),
         .gaussian = !strcmp(s->opt.base, "gaussian"),
+        .standard = !strcmp(s->opt.base, "standard"),
     };
     s->params = slivi_params_create(s->precision);
     s->net = s->params ? slivi_scorenet_create(s->params, &spec) : NULL;
