@@ -37,6 +37,7 @@ static const struct {
     {"neighbours", slivi_suite_neighbours},
     {"ksd", slivi_suite_ksd},
     {"verdict", slivi_suite_verdict},
+    {"verdict_use", slivi_suite_verdict_use},
     {"array", slivi_suite_array},
     {"io", slivi_suite_io},
     {"checkpoint", slivi_suite_checkpoint},

@@ -33,6 +33,7 @@ Suite *slivi_suite_discrepancy(void);
 Suite *slivi_suite_neighbours(void);
 Suite *slivi_suite_ksd(void);
 Suite *slivi_suite_verdict(void);
+Suite *slivi_suite_verdict_use(void);
 Suite *slivi_suite_importance(void);
 Suite *slivi_suite_importance_use(void);
 Suite *slivi_suite_gaussian(void);

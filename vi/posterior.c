@@ -28,6 +28,8 @@ const slivi_option slivi_posterior_options[] = {
      slivi_activation_names, "of the hidden layers"},
     {"noise", SLIVI_OPTION_SIZE, AT(noise), 0, 65536, "0", NULL,
      "columns of the noise e, at least the target's; 0: so many, and 1 more"},
+    {"least", SLIVI_OPTION_REAL, AT(least), 0, 1, "0.1", NULL,
+     "semi-implicit: what sds s(e) stay above, in whitened units"},
     {"batch", SLIVI_OPTION_SIZE, AT(batch), 1, 1048576, "128", NULL,
      "draws of a step"},
     {"grow", SLIVI_OPTION_SIZE, AT(grow), 1, 1024, "2", NULL,
@@ -40,7 +42,7 @@ const slivi_option slivi_posterior_options[] = {
      "dsm: noise level in whitened units"},
     {"score-steps", SLIVI_OPTION_SIZE, AT(score_steps), 0, 1000, "0", NULL,
      "of the score for each step; 0: as held-out comparison finds, up to 8"},
-    {"score-rate", SLIVI_OPTION_REAL, AT(score_rate), 1e-6, 1e6, "1", NULL,
+    {"score-rate", SLIVI_OPTION_REAL, AT(score_rate), 1e-6, 1e6, "3", NULL,
      "learning rate of the score in units of rate"},
     {"whiten", SLIVI_OPTION_NAME, AT(whiten), 0, 0, "full", whitenings,
      "by a Gaussian that is fitted first: how much of its covariance"},
@@ -67,7 +69,7 @@ const slivi_option slivi_posterior_options[] = {
 static const struct {
     const char *name, *text;
 } defaults[] = {{"optimizer", "adam"},
-                {"rate", "0.003"},
+                {"rate", "0.002"},
                 {"schedule", "cosine"},
                 {"average", "0.999"},
                 {"steps", "10000"}};

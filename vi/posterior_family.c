@@ -200,6 +200,9 @@ static slivi__family_draw draw_semi_implicit(const slivi_posterior *q,
                                slivi_matmul(g, e, view(p, q->view_skip))),
                      view(p, q->view_a));
     x.log_s = slivi_add(g, slivi_columns(g, r, d, d), view(p, q->view_b));
+    if (q->opt.least > 0)
+        x.log_s = slivi_log(
+            g, slivi_shift(g, slivi_exp(g, x.log_s), q->opt.least));
     x.w = slivi_add(g, x.mu, slivi_mul(g, slivi_exp(g, x.log_s), x.u));
     return x;
 }

@@ -15,7 +15,7 @@ typedef struct slivi__posterior_options {
     slivi_list hidden;
     size_t noise, batch, mixture, grow, check, bound_draws, patience;
     size_t score_steps, slices, threads;
-    double score_rate, anneal, beta, sigma;
+    double least, score_rate, anneal, beta, sigma;
     uint64_t seed;
 } slivi__posterior_options;
 

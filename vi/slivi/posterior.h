@@ -82,8 +82,8 @@ slivi_target *slivi_posterior_target(const slivi_posterior *q);
 /* ---- options ------------------------------------------------------------ */
 
 /* The table, with defaults and helps; beside it the options of learning
-   (slivi/learn.h; defaults here optimizer adam, rate 3e-3, schedule cosine,
-   average 0.999, clip 0).  By number, or by text; fixed by the first fit. */
+   (slivi/learn.h; defaults here optimizer adam, rate 2e-3, schedule cosine,
+   average 0.999, steps 10000).  By number, or by text; fixed by the first fit. */
 extern const slivi_option slivi_posterior_options[];
 int slivi_posterior_set(slivi_posterior *q, const char *name, double value);
 int slivi_posterior_set_text(slivi_posterior *q, const char *name,
