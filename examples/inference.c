@@ -259,21 +259,28 @@ static json_t *old_seed_from(const inference *r)
     return json_is_string(from) ? from : json_string("run");
 }
 
+static int goes_on(const inference *r)
+{
+    return args_given(r->args, "resume") || args_given(r->args, "eval-only");
+}
+
 int inference_open(inference *r, args *a)
 {
-    const char *seed_from = NULL;
-    const int goes_on = args_given(a, "resume") || args_given(a, "eval-only");
     *r = (inference){.args = a,
                      .place.lock = -1,
                      .metrics.file = -1,
                      .best = NAN};
-    int status = goes_on ? open_old(r) : experiment_seed(a, &seed_from);
+    int status = goes_on(r) ? open_old(r) : experiment_seed(a, &r->seed_from);
     if (!status)
         status = make_target(r);
     if (!status)
-        status = goes_on ? load_old(r) : make_posterior(r);
-    if (!status && !goes_on)
-        status = open_new(r);
+        status = goes_on(r) ? load_old(r) : make_posterior(r);
+    return status;
+}
+
+int inference_begin(inference *r)
+{
+    int status = goes_on(r) ? 0 : open_new(r);
     if (!status)
         status = record_open(&r->metrics, &r->place, r->step, &r->last);
     r->seconds = json_number_value(json_object_get(r->last, "seconds"));
@@ -281,10 +288,11 @@ int inference_open(inference *r, args *a)
         json_object_get(r->last, "evaluations"));
     const json_t *best = json_object_get(r->last, "best");
     r->best = json_is_number(best) ? json_number_value(best) : NAN;
-    if (status || args_given(a, "eval-only"))
+    if (status || args_given(r->args, "eval-only"))
         return status;
-    return record_config(&r->place, a, "seed_from",
-                         goes_on ? old_seed_from(r) : json_string(seed_from));
+    return record_config(&r->place, r->args, "seed_from",
+                         goes_on(r) ? old_seed_from(r)
+                                    : json_string(r->seed_from));
 }
 
 void inference_close(inference *r)

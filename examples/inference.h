@@ -14,6 +14,7 @@
 
 typedef struct inference {
     args *args; /* the caller's */
+    const char *seed_from;
     slivi_pool *pool;
     const slivi_target_entry *entry; /* NULL: a Stan model */
     slivi_target *target;
@@ -36,10 +37,12 @@ int inference_defaults(args *a);
 /* Targets by name, for --list. */
 void inference_list(void);
 
-/* Target, posterior and folder as the options say; with --resume or --eval-only
-   as the run in the folder says, which the options must not contradict.  The
-   folder is touched last.  Close it in any case. */
+/* Target and posterior as the options say; with --resume or --eval-only as the
+   run in the folder says, which the options must not contradict.  Close it in
+   any case. */
 int inference_open(inference *r, args *a);
+/* Opens the folder, which was not touched before, and the records. */
+int inference_begin(inference *r);
 void inference_close(inference *r);
 
 /* Trains on, with a line of metrics at every look at the bound and checkpoints.

@@ -313,15 +313,14 @@ static int sample(reference *ref, const inference *r, const double *starts,
     return 0;
 }
 
-static int run_hmc(reference *ref, const inference *r, size_t n,
-                   const double *z)
+int reference_sample(reference *ref, const inference *r, size_t n,
+                     const double *z)
 {
     const size_t d = slivi_target_dim(r->target);
     slivi_sampler how = slivi_sampler_default();
     double *draws = NULL, *starts = calloc(how.chains, d * sizeof *starts);
     const double begin = experiment_clock();
     how.seed = args_seed(r->args, "seed") + EXACT_SEED;
-    ref->kind = "hmc";
     int status = starts ? find_starts(r, n < KEPT ? n : KEPT, z, how.chains,
                                       starts)
                         : complain("no memory");
@@ -336,8 +335,7 @@ static int run_hmc(reference *ref, const inference *r, size_t n,
     return status;
 }
 
-int reference_get(reference *ref, const inference *r, size_t n,
-                  const double *z)
+int reference_open(reference *ref, const inference *r)
 {
     const char *what = args_text(r->args, "reference");
     const int has_exact = r->entry && r->entry->exact;
@@ -346,8 +344,10 @@ int reference_get(reference *ref, const inference *r, size_t n,
         what = has_exact ? "exact" : "none";
     if (!strcmp(what, "none"))
         return 0;
-    if (!strcmp(what, "hmc"))
-        return run_hmc(ref, r, n, z);
+    if (!strcmp(what, "hmc")) {
+        ref->kind = "hmc";
+        return 0;
+    }
     if (strcmp(what, "exact"))
         return read_file(ref, r, what);
     return has_exact ? draw_exact(ref, r)

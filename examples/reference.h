@@ -20,10 +20,11 @@ typedef struct reference {
     int is_unreliable; /* R-hat above 1.01 */
 } reference;
 
-/* What --reference asks for.  z: draws of q (n x d, inside), about which the
-   chains of hmc start. */
-int reference_get(reference *ref, const inference *r, size_t n,
-                  const double *z);
+/* What --reference asks for; of hmc only that it is asked for. */
+int reference_open(reference *ref, const inference *r);
+/* Draws of hmc, from chains that start about draws z of q (n x d, inside). */
+int reference_sample(reference *ref, const inference *r, size_t n,
+                     const double *z);
 void reference_clear(reference *ref);
 
 /* The columns of these names of a file of comma-separated values with a line

@@ -148,6 +148,7 @@ slivi_posterior *posteriors_bent(const char *family, slivi_target *t,
     const slivi_address at = {.seed = 5, .stream = 1};
     slivi_posterior *q = posteriors_make(family, t, options);
 
+    ck_assert_int_eq(slivi_posterior_set(q, "average", 0), 0);
     ck_assert_msg(slivi__posterior_ready(q) == 0, "%s", slivi_errmsg());
     const size_t count = slivi_params_size(q->params), d = q->d;
     double *values = malloc(2 * count * sizeof *values);

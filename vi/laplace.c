@@ -80,16 +80,25 @@ static void turn(climb *c)
     }
 }
 
+/* A pair that does not curve down is not kept; the place of the oldest is not
+   free before. */
 static void remember(climb *c)
 {
-    const size_t i = c->kept % MEMORY;
-    for (size_t j = 0; j < c->d; j++) {
+    const size_t d = c->d, i = c->kept % MEMORY;
+    double product = 0, square = 0;
+    for (size_t j = 0; j < d; j++) {
+        const double y = c->now.g[j] - c->next.g[j];
+        product += (c->next.x[j] - c->now.x[j]) * y;
+        square += y * y;
+    }
+    if (!(product > DBL_EPSILON * square))
+        return;
+    for (size_t j = 0; j < d; j++) {
         c->s[i][j] = c->next.x[j] - c->now.x[j];
         c->y[i][j] = c->now.g[j] - c->next.g[j];
     }
-    c->product[i] = dot(c->d, c->s[i], c->y[i]);
-    if (c->product[i] > DBL_EPSILON * dot(c->d, c->y[i], c->y[i]))
-        c->kept++;
+    c->product[i] = product;
+    c->kept++;
 }
 
 /* Moves now along the direction; *moved 0 when nothing is gained. */

@@ -198,14 +198,12 @@ int slivi_posterior_get(const slivi_posterior *q, const char *name, char *text,
 
 /* ---- what the options come to -------------------------------------------------- */
 
-enum { FEW = 20 }; /* dimensions in which a mixture shows its own density */
-
 static int settle_source(slivi_posterior *q)
 {
     const slivi__family *f = q->family;
     const char *name = q->opt.entropy;
     if (!strcmp(name, "auto"))
-        name = f->entropies[q->d > FEW];
+        name = f->entropies[q->d > SLIVI__FEW];
     q->source = source_find(name);
     q->entropy = slivi_options_find(slivi_posterior_options, "entropy")->names;
     while (strcmp(*q->entropy, name))
@@ -300,6 +298,22 @@ static int make_draws(slivi_posterior *q)
     return 0;
 }
 
+/* Room for T, as the plan of draws gives it. */
+static int make_t(slivi_posterior *q)
+{
+    const slivi__posterior_plan *p = &q->plan[SLIVI__POSTERIOR_DRAW];
+    const slivi_node t = p->out[OUT_T];
+    size_t count;
+    if (!t.id)
+        return 0;
+    int status = slivi__mul(q->k ? q->rows : q->d, slivi_node_cols(p->g, t),
+                            &count);
+    if (status)
+        return status;
+    q->t = slivi__alloc(count, sizeof *q->t);
+    return q->t ? 0 : slivi__status();
+}
+
 static int make_plans(slivi_posterior *q)
 {
     const int mixes = q->family->is_mixture;
@@ -324,6 +338,7 @@ static void unready(slivi_posterior *q)
     slivi_params_free(q->params);
     slivi_pool_free(q->pool);
     slivi__free(q->memory);
+    slivi__free(q->t);
     slivi__free(q->best);
     *q = (slivi_posterior){.target = q->target,
                            .family = q->family,
@@ -348,6 +363,8 @@ int slivi__posterior_ready(slivi_posterior *q)
         status = make_draws(q);
     if (!status)
         status = make_plans(q);
+    if (!status)
+        status = make_t(q);
     if (!status && q->source->make)
         status = q->source->make(q);
     if (status)

@@ -210,6 +210,8 @@ static void keep_best(fit *f)
     const double se = f->at.bound_se;
     if (slivi__posterior_beta(q, f->at.step) < 1 || !isfinite(f->at.bound))
         return; /* not yet at the target, or nowhere */
+    if (q->family->is_mixture && q->d > SLIVI__FEW)
+        return; /* the bound is one of the mixture's reach, not of q */
     q->since_best++;
     if (!q->has_best || f->at.bound > q->best_bound) {
         q->best_bound = f->at.bound;

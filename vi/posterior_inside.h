@@ -21,6 +21,9 @@ typedef struct slivi__posterior_options {
 
 typedef struct slivi__posterior_plan slivi__posterior_plan;
 
+/* Dimensions in which a mixture of draws' components shows q's density. */
+enum { SLIVI__FEW = 20 };
+
 /* A step's draws, as nodes. */
 typedef struct slivi__family_draw {
     slivi_node w;     /* n x d */

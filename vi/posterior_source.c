@@ -45,33 +45,10 @@ static int score_closed(slivi_posterior *q, size_t step)
     return 0;
 }
 
-static int make_closed(slivi_posterior *q)
-{
-    const slivi__posterior_plan *p = &q->plan[SLIVI__POSTERIOR_DRAW];
-    const slivi_node t = p->out[OUT_T];
-    size_t count;
-    if (!t.id)
-        return 0;
-    int status = slivi__mul(q->k ? q->rows : q->d, slivi_node_cols(p->g, t),
-                            &count);
-    if (status)
-        return status;
-    q->t = slivi__alloc(count, sizeof *q->t);
-    return q->t ? 0 : slivi__status();
-}
-
-static void drop_closed(slivi_posterior *q)
-{
-    slivi__free(q->t);
-    q->t = NULL;
-}
-
 const slivi__source slivi__source_closed = {
     .name = "closed",
     .help = "exact, along the path of each draw; Gaussian families",
     .gaussian = 1,
-    .make = make_closed,
-    .drop = drop_closed,
     .score = score_closed,
 };
 

@@ -9,18 +9,23 @@
 /* Draws that share the other components of their mixture. */
 enum { SHARED = 256 };
 
-static int check(const slivi_posterior *q, const double *c, int density)
+/* components: of a density, or NULL. */
+static int check(const slivi_posterior *q, const double *c,
+                 const size_t *components)
 {
     if (!q->whitened)
         return slivi__fail(SLIVI_EINVAL, "posterior: nothing was fitted yet");
     if (q->k && !c)
         return slivi__fail(SLIVI_EINVAL, "posterior: draws of an amortised "
                                          "posterior need contexts");
-    if (density && !q->family->is_gaussian && !q->family->is_mixture)
+    if (components && !q->family->is_gaussian && !q->family->is_mixture)
         return slivi__fail(SLIVI_EUNSUPPORTED,
                            "posterior: family %s has no density that could be "
                            "had",
                            q->family->name);
+    if (components && !*components && q->family->is_mixture)
+        return slivi__fail(SLIVI_EINVAL, "posterior: a mixture of no "
+                                         "components has no density");
     return 0;
 }
 
@@ -58,7 +63,7 @@ static int draw_some(slivi_posterior *q, slivi_run *run, size_t n, size_t most,
 int slivi_posterior_draw(slivi_posterior *q, size_t n, const double *c,
                          uint64_t seed, double *z)
 {
-    int status = check(q, c, 0);
+    int status = check(q, c, NULL);
     slivi_run run = user_run(seed, SLIVI__FOR_USER, q);
     for (; run.row < n && !status; run.row += run.n)
         status = draw_some(q, &run, n, q->rows, c, z);
@@ -69,7 +74,7 @@ int slivi_posterior_weigh(slivi_posterior *q, size_t n, const double *c,
                           uint64_t seed, size_t mixture, double *z,
                           double *log_q)
 {
-    int status = check(q, c, 1);
+    int status = check(q, c, &mixture);
     const void *values = slivi__posterior_values(q);
     slivi_run run = user_run(seed, SLIVI__FOR_USER, q);
     slivi_run others = user_run(seed, SLIVI__FOR_USER_OTHERS, q);
@@ -130,7 +135,7 @@ int slivi_posterior_log_density(slivi_posterior *q, size_t n, const double *c,
                                 const double *z, uint64_t seed, size_t mixture,
                                 double *log_q)
 {
-    int status = check(q, c, 1);
+    int status = check(q, c, &mixture);
     const void *values = slivi__posterior_values(q);
     const size_t d = q->d, most = q->rows < SHARED ? q->rows : SHARED;
     slivi_run run = user_run(seed, SLIVI__FOR_USER, q);

@@ -135,7 +135,8 @@ int slivi_posterior_draw(slivi_posterior *q, size_t n, const double *c,
 
 /* The same draws, with log q at each (normalised): exact for the Gaussian
    families; for semi-implicit log of the mixture of the draw's own component
-   and `mixture` others, fresh ones for every draw's block of 256: exp(log p -
+   and `mixture` others (>= 1, rounded up to a multiple of half the option
+   mixture), fresh ones for every block of 256 draws: exp(log p -
    log_q) has the evidence int p as its mean whatever their number.
    SLIVI_EUNSUPPORTED: implicit has no density. */
 int slivi_posterior_weigh(slivi_posterior *q, size_t n, const double *c,
