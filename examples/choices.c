@@ -3,6 +3,7 @@
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #include "choices.h"
 
+#include <slivi/posterior.h>
 #include <slivi/score.h>
 
 #include <stddef.h>
@@ -16,7 +17,7 @@ static const choice choices[] = {
     {"encoder", "gaussian", "N(mean(x), sd(x)^2), diagonal"},
     {"encoder", "implicit", "a net of x and noise; its density is unknown"},
     {"encoder", "residual", "mean(x) + sd(x) (noise + a net of x and noise)"},
-    {"entropy", "closed", "in closed form; encoder gaussian only"},
+    {"entropy", "closed", "in closed form, of Gaussians only"},
     {"entropy", "iwae",
      "the importance-weighted bound's; encoder gaussian only"},
     {"entropy", "mmd", "MMD^2 between codes and draws of the prior, no score"},
@@ -49,6 +50,11 @@ static const choice choices[] = {
     {"schedule", "constant", "the same rate throughout"},
     {"schedule", "linear", "falls to 0 along a line"},
     {"schedule", "cosine", "falls to 0 along half a cosine"},
+    {"whiten", "full", "all of it"},
+    {"whiten", "diagonal", "its variances"},
+    {"whiten", "none", "the target is learnt as it is"},
+    {"verdict", "yes", "judge the draws"},
+    {"verdict", "no", "do not, which saves time"},
     {"eval-part", "test", "for the numbers that are reported"},
     {"eval-part", "validation", "for the choice of options"},
     {"ais-steps", "frozen",
@@ -62,5 +68,8 @@ const char *choices_help(const char *option, const char *name)
     for (const choice *c = choices; c->name; c++)
         if (!strcmp(c->option, option) && !strcmp(c->name, name))
             return c->help;
-    return slivi_score_help(name);
+    if (!strcmp(option, "posterior"))
+        return slivi_posterior_help(name);
+    const char *help = slivi_score_help(name);
+    return help ? help : slivi_posterior_entropy_help(name);
 }

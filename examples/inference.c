@@ -24,7 +24,9 @@ static int fail(void)
 
 typedef struct own_options {
     char posterior[SLIVI_NAME_MAX], verdict[SLIVI_NAME_MAX];
-    size_t steps, minibatch, draws, components, save_seconds;
+    size_t steps, minibatch, draws, components, chains, transitions,
+        save_seconds;
+    double tolerance;
 } own_options;
 
 static const char *const yes_or_no[] = {"yes", "no", NULL};
@@ -45,6 +47,12 @@ const slivi_option inference_options[] = {
      "4 times as many"},
     {"verdict", SLIVI_OPTION_NAME, AT(verdict), 0, 0, "yes", yes_or_no,
      "whether these draws can be believed"},
+    {"chains", SLIVI_OPTION_SIZE, AT(chains), 10, 1e6, "1000", NULL,
+     "verdict: chains of HMC that go on from draws of q"},
+    {"transitions", SLIVI_OPTION_SIZE, AT(transitions), 2, 1e6, "50", NULL,
+     "verdict: transitions of each"},
+    {"tolerance", SLIVI_OPTION_REAL, AT(tolerance), 0, 1e3, "0", NULL,
+     "verdict: errors of means, in sds, and twice those of sds, that pass"},
     {"save-seconds", SLIVI_OPTION_SIZE, AT(save_seconds), 0, 1e9, "60", NULL,
      "write a checkpoint at a look at the bound when the last is so old"},
     {NULL, SLIVI_OPTION_REAL, 0, 0, 0, NULL, NULL, NULL},
@@ -160,8 +168,8 @@ static int make_posterior(inference *r)
 static int is_free(const char *name)
 {
     static const char *const names[] = {
-        "data", "reference", "draws", "components", "verdict", "save-seconds",
-        NULL,
+        "data", "reference", "draws", "components", "verdict", "chains",
+        "transitions", "tolerance", "save-seconds", NULL,
     };
     for (size_t i = 0; names[i]; i++)
         if (!strcmp(names[i], name))

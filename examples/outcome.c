@@ -161,6 +161,23 @@ static void record_check(json_t *checks, const slivi_verdict_check *c)
     json_object_set_new(checks, c->name, o);
 }
 
+/* Draws after HMC, and their moments, which the verdict knows better than they
+   do. */
+static int take_moved(outcome *o, const inference *r, const double *moved)
+{
+    o->moved = outside(r, o->moved_count, moved);
+    o->mean = numbers(o->columns, 2);
+    if (!o->moved || !o->mean)
+        return o->moved ? complain("no memory") : EXIT_FAILED;
+    o->sd = o->mean + o->columns;
+    for (size_t j = 0; j < o->columns; j++) {
+        const slivi_verdict_row *row = slivi_verdict_row_at(o->verdict, j);
+        o->mean[j] = row->mean[TABLE_HMC];
+        o->sd[j] = row->sd[TABLE_HMC];
+    }
+    return 0;
+}
+
 static int judge(outcome *o, const inference *r, const densities *l,
                  json_t *result)
 {
@@ -171,6 +188,9 @@ static int judge(outcome *o, const inference *r, const densities *l,
     if (strcmp(args_text(r->args, "verdict"), "yes"))
         return 0;
     how.seed = args_seed(r->args, "seed");
+    how.chains = args_size(r->args, "chains");
+    how.transitions = args_size(r->args, "transitions");
+    how.tolerance = strtod(args_text(r->args, "tolerance"), NULL);
     o->verdict = slivi_verdict_create(r->target, o->n, o->z, NULL, l->q,
                                       l->is_mixture ? l->q4 : NULL, &how);
     if (!o->verdict)
@@ -185,9 +205,7 @@ static int judge(outcome *o, const inference *r, const densities *l,
     record_seed(result, "verdict_evaluations",
                 slivi_target_evaluated(r->target) - before);
     moved = slivi_verdict_moved(o->verdict, &o->moved_count);
-    if (moved)
-        o->moved = outside(r, o->moved_count, moved);
-    return moved && !o->moved ? EXIT_FAILED : 0;
+    return moved ? take_moved(o, r, moved) : 0;
 }
 
 /* ---- the reference ------------------------------------------------------------- */
@@ -220,10 +238,15 @@ static int compare(outcome *o, const inference *r, const reference *ref,
                    json_t *result)
 {
     const table_draws draws[TABLE_COLUMNS] = {
-        [TABLE_Q] = {o->n, o->theta, NULL},
-        [TABLE_PSIS] = {o->n, o->weights ? o->theta : NULL, o->weights},
-        [TABLE_HMC] = {o->moved_count, o->moved, NULL},
-        [TABLE_REFERENCE] = {ref->count, ref->draws, NULL},
+        [TABLE_Q] = {.n = o->n, .x = o->theta},
+        [TABLE_PSIS] = {.n = o->n,
+                        .x = o->weights ? o->theta : NULL,
+                        .weights = o->weights},
+        [TABLE_HMC] = {.n = o->moved_count,
+                       .x = o->moved,
+                       .mean = o->mean,
+                       .sd = o->sd},
+        [TABLE_REFERENCE] = {.n = ref->count, .x = ref->draws},
     };
     int status = distances_record(r, o->n, o->z, result);
     if (!status)
@@ -303,6 +326,7 @@ void outcome_clear(outcome *o)
     free(o->theta);
     free(o->weights);
     free(o->moved);
+    free(o->mean);
     free(o->names);
     *o = (outcome){0};
 }

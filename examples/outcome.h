@@ -19,6 +19,7 @@ typedef struct outcome {
     double *theta;        /* n x columns */
     double *weights;      /* n that sum to 1; NULL: q has no density */
     double *moved;        /* moved_count x columns, after HMC; NULL: none */
+    double *mean, *sd;    /* after HMC, by the verdict */
     size_t moved_count;
     const char **names; /* of the columns, the target's */
     slivi_verdict *verdict; /* NULL: not asked for */

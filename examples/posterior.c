@@ -4,8 +4,10 @@
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #include "complain.h"
 #include "inference.h"
+#include "marginals.h"
 #include "outcome.h"
 #include "reference.h"
+#include "report.h"
 
 #include <slivi/learn.h>
 #include <slivi/status.h>
@@ -89,6 +91,31 @@ static int print(const inference *r, const outcome *o, const json_t *result)
     return status ? status : experiment_flush();
 }
 
+static const report_plot plots[] = {
+    {"Bound", "nats", {"bound", "best"}, {"at this step", "best so far"},
+     "E log p - log q of fixed draws: never above the log evidence on average, "
+     "and there for q = p."},
+    {"Gap", "per dimension", {"gap"}, {"of the two scores"},
+     "Root mean square of grad log q - grad log p along a step's draws, in "
+     "whitened units: 0 for q = p."},
+    {"Gradient", "norm", {"norm"}, {"of the step"},
+     "Growth without end means a rate that is too high."},
+    {NULL, NULL, {NULL}, {NULL}, NULL},
+};
+
+static int show(const inference *r, const outcome *o, const reference *ref)
+{
+    char title[256];
+    char *inset = marginals_html(o, ref);
+    snprintf(title, sizeof title, "%s: %s, %s, entropy %s", program_name,
+             args_text(r->args, "target"), args_text(r->args, "posterior"),
+             args_text(r->args, "entropy"));
+    int status = inset ? report_write(&r->place, title, plots, NULL, inset)
+                       : complain("no memory");
+    free(inset);
+    return status;
+}
+
 static int finish(const inference *r, reference *ref)
 {
     outcome o;
@@ -97,6 +124,8 @@ static int finish(const inference *r, reference *ref)
     int status = outcome_make(&o, r, ref, result);
     if (!status)
         status = record_write(&r->place, "result.json", json_incref(result));
+    if (!status)
+        status = show(r, &o, ref);
     if (!status)
         status = print(r, &o, result);
     outcome_clear(&o);

@@ -421,6 +421,26 @@ static const struct shown {
      NULL},
     {"code_sliced_wasserstein_floor", NULL, "the same of the prior's draws",
      NULL},
+    {"log_evidence", "log_evidence_se", "log evidence",
+     "log evidence, by importance sampling"},
+    {"bound", "bound_se", "bound on it", NULL},
+    {"khat", NULL, "k-hat of the weights", NULL},
+    {"ess_share", NULL, "share of the draws that they leave", NULL},
+    {"worst_shift_q", NULL, "largest |error of a mean| / sd",
+     "largest |error of a mean| / sd"},
+    {"worst_ratio_q", NULL, "sd farthest from the reference's, / its",
+     "sd farthest from the reference's, / its"},
+    {"worst_shift_hmc", NULL, "the same after HMC: mean", NULL},
+    {"worst_ratio_hmc", NULL, "the same after HMC: sd", NULL},
+    {"energy", NULL, "squared energy distance", NULL},
+    {"energy_floor", NULL, "the same of exact draws", NULL},
+    {"sliced_wasserstein", NULL, "sliced Wasserstein distance", NULL},
+    {"sliced_wasserstein_floor", NULL, "the same of exact draws", NULL},
+    {"kl", NULL, "KL(p | q) by nearest neighbours", NULL},
+    {"kl_floor", NULL, "the same of exact draws", NULL},
+    {"quadrant_tv", NULL, "total variation of the quadrants' masses", NULL},
+    {"quadrant_tv_floor", NULL, "the same of exact draws", NULL},
+    {"evaluations", NULL, "evaluations of the gradient", NULL},
     {"steps", NULL, "steps", "steps"},
     {"seconds", NULL, "seconds of training", NULL},
     {"steps_per_second", NULL, "steps per second", "steps per second"},
@@ -495,9 +515,10 @@ static void add_results(text *t, const json_t *result)
     }
     add(t, "</table>\n<div>");
     add_likelihood_note(t, result);
-    add(t, "<p class=\"note\">Reconstruction, prior and Stein's identity are "
-           "those of training, the last points of the curves.</p>\n"
-           "</div></div>\n");
+    if (json_object_get(result, "reconstruction"))
+        add(t, "<p class=\"note\">Reconstruction, prior and Stein's identity "
+               "are those of training, the last points of the curves.</p>\n");
+    add(t, "</div></div>\n");
 }
 
 static void add_pictures(text *t, const experiment *e,
@@ -542,7 +563,8 @@ static json_t *read_lines(const experiment *e)
 }
 
 static void add_page(text *t, const experiment *e, const char *title,
-                     const report_plot *plots, const report_picture *pictures)
+                     const report_plot *plots, const report_picture *pictures,
+                     const char *inset)
 {
     json_t *config = record_read(e, "config.json");
     json_t *result = record_read(e, "result.json"), *lines = read_lines(e);
@@ -558,7 +580,10 @@ static void add_page(text *t, const experiment *e, const char *title,
     add_last(t, e->folder);
     add(t, "</p></header>\n");
     add_numbers(t, result);
-    add_pictures(t, e, pictures);
+    if (inset)
+        add_bytes(t, inset, strlen(inset));
+    if (pictures)
+        add_pictures(t, e, pictures);
     if (json_array_size(lines)) {
         add(t, "<h2>Curves</h2>\n<div class=\"grid2\">\n");
         for (; plots->title; plots++)
@@ -576,13 +601,14 @@ static void add_page(text *t, const experiment *e, const char *title,
 }
 
 int report_write(const experiment *e, const char *title,
-                 const report_plot *plots, const report_picture *pictures)
+                 const report_plot *plots, const report_picture *pictures,
+                 const char *inset)
 {
     char path[EXPERIMENT_PATH];
     text t = {0};
     int status = 0;
     experiment_path(e, "report.html", path);
-    add_page(&t, e, title, plots, pictures);
+    add_page(&t, e, title, plots, pictures, inset);
     if (t.failed)
         status = complain("%s: no memory", path);
     else if (slivi_file_write(path, t.at, t.size))

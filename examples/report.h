@@ -23,9 +23,11 @@ typedef struct report_picture {
 } report_picture;
 
 /* Writes FOLDER/report.html from the folder's config.json, metrics.jsonl,
-   result.json and pictures; what is not there is left out.  Complains and
+   result.json and pictures (NULL: no such section), and a section of HTML
+   before these (NULL: none); what is not there is left out.  Complains and
    returns an exit code on failure. */
 int report_write(const experiment *e, const char *title,
-                 const report_plot *plots, const report_picture *pictures);
+                 const report_plot *plots, const report_picture *pictures,
+                 const char *inset);
 
 #endif

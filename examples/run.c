@@ -240,7 +240,7 @@ int run_show(run *r)
         return status;
     make_title(r, title, sizeof title);
     make_plots(r, plots);
-    return report_write(&r->place, title, plots, pictures);
+    return report_write(&r->place, title, plots, pictures, NULL);
 }
 
 int run_save(run *r, int shows)

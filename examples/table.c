@@ -130,6 +130,10 @@ int table_make(table *t, size_t parameters, const char *const names[],
                 continue;
             sort(&draws[k], parameters, j, p);
             describe(p, draws[k].n, &row[k]);
+            if (draws[k].mean)
+                row[k].mean = draws[k].mean[j];
+            if (draws[k].sd)
+                row[k].sd = draws[k].sd[j];
             if (!of->x)
                 continue;
             row[k].w1 = wasserstein(p, draws[k].n, q, of->n);

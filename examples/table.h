@@ -16,6 +16,7 @@ typedef struct table_draws {
     size_t n;
     const double *x;
     const double *weights; /* that sum to 1; NULL: all equal */
+    const double *mean, *sd; /* better ones than those of x, or NULL */
 } table_draws;
 
 enum { TABLE_QUANTILES = 3 };

@@ -59,6 +59,7 @@ static const struct {
     {"psis", slivi_suite_psis},
     {"laplace", slivi_suite_laplace},
     {"posterior", slivi_suite_posterior},
+    {"posterior_fit", slivi_suite_posterior_fit},
     {"posterior_sources", slivi_suite_posterior_sources},
     {"posterior_use", slivi_suite_posterior_use},
     {"ais", slivi_suite_ais},

@@ -51,6 +51,7 @@ Suite *slivi_suite_convergence(void);
 Suite *slivi_suite_psis(void);
 Suite *slivi_suite_laplace(void);
 Suite *slivi_suite_posterior(void);
+Suite *slivi_suite_posterior_fit(void);
 Suite *slivi_suite_posterior_sources(void);
 Suite *slivi_suite_posterior_use(void);
 Suite *slivi_suite_ais(void);

@@ -4,6 +4,7 @@
 #include "gaussian.h"
 #include "laplace.h"
 #include "posterior_inside.h"
+#include "target_inside.h"
 
 #include <math.h>
 #include <string.h>
@@ -36,9 +37,8 @@ static int add_context(const wide *a, size_t n, const double *z,
     slivi_posterior *q = a->f->q;
     for (size_t i = 0; i < n && q->k; i++)
         memcpy(a->c + i * q->k, context, q->k * sizeof *context);
-    int status = q->k ? slivi_target_eval(q->target, n, z, a->c, a->lp, a->grad)
-                      : slivi_target_log_density(n, q->d, z, a->lp, a->grad,
-                                                 q->target);
+    int status = slivi__target_try(q->target, n, z, q->k ? a->c : NULL, a->lp,
+                                   a->grad);
     for (size_t i = 0; i < n && !status; i++)
         lp[i] += part * a->lp[i];
     for (size_t j = 0; j < n * q->d && !status; j++)
@@ -273,6 +273,19 @@ static int adapts(const slivi_posterior *q)
 
 /* ---- the loop ---------------------------------------------------------------------- */
 
+/* What the posterior itself knows of its progress. */
+static void describe(fit *f)
+{
+    const slivi_posterior *q = f->q;
+    f->at.best = q->has_best ? q->best_bound : NAN;
+    f->at.best_step = q->best_step;
+    f->at.norm = f->norm;
+    f->at.gap = q->gap;
+    f->at.score_steps = slivi__posterior_learns(q) ? q->score_steps : 0;
+    f->at.refused = q->refused;
+    f->at.draws = slivi__posterior_batch(q, f->at.step);
+}
+
 static int look(fit *f)
 {
     slivi_posterior *q = f->q;
@@ -281,13 +294,7 @@ static int look(fit *f)
         keep_best(f);
     if (!status && adapts(q))
         status = compare_score_steps(f);
-    f->at.best = q->has_best ? q->best_bound : NAN;
-    f->at.best_step = q->best_step;
-    f->at.norm = f->norm;
-    f->at.gap = q->gap;
-    f->at.score_steps = slivi__posterior_learns(q) ? q->score_steps : 0;
-    f->at.refused = q->refused;
-    f->at.draws = slivi__posterior_batch(q, f->at.step);
+    describe(f);
     return status;
 }
 
@@ -332,7 +339,9 @@ static int run_fit(fit *f, slivi_posterior_report *report, void *ctx)
         return status;
     f->at.steps = q->learning.steps;
     f->at.step = slivi_learner_steps(q->learner);
-    while (!status && !f->at.stopped && f->at.step < f->at.steps) {
+    f->at.stopped = f->at.step >= f->at.steps;
+    describe(f);
+    while (!status && !f->at.stopped) {
         status = slivi__posterior_step(q, f->contexts, f->rows, &f->norm);
         if (status)
             return slivi__fail_in(status, "posterior: step %zu", f->at.step);

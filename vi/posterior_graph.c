@@ -50,7 +50,7 @@ static int build_draw(const slivi_posterior *q, slivi__posterior_plan *p)
     p->out[OUT_MU] = x.mu;
     p->out[OUT_LOG_S] = x.log_s;
     p->out[OUT_T] = x.t;
-    return slivi_graph_status(p->g);
+    return p->weights ? slivi_graph_status(p->g) : slivi__status();
 }
 
 /* log sum_k N(w; mu_k, s_k^2), without a factor of pi, and its gradient:
@@ -87,6 +87,8 @@ static int build_push(const slivi_posterior *q, slivi__posterior_plan *p)
 {
     slivi_graph *g = p->g;
     const slivi__family_draw x = begin_draws(q, p);
+    if (!p->weights)
+        return slivi__status();
     input(p, IN_W, "push of w", SLIVI_ROWS, q->d);
     slivi_node gain = slivi_row_dot(g, x.w, p->in[IN_W]);
     if (x.h.id) {

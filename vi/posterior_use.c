@@ -75,7 +75,7 @@ int slivi_posterior_weigh(slivi_posterior *q, size_t n, const double *c,
                           double *log_q)
 {
     int status = check(q, c, &mixture);
-    const void *values = slivi__posterior_values(q);
+    const void *values = status ? NULL : slivi__posterior_values(q);
     slivi_run run = user_run(seed, SLIVI__FOR_USER, q);
     slivi_run others = user_run(seed, SLIVI__FOR_USER_OTHERS, q);
     const double level = status ? 0 : volume(q);
@@ -136,7 +136,7 @@ int slivi_posterior_log_density(slivi_posterior *q, size_t n, const double *c,
                                 double *log_q)
 {
     int status = check(q, c, &mixture);
-    const void *values = slivi__posterior_values(q);
+    const void *values = status ? NULL : slivi__posterior_values(q);
     const size_t d = q->d, most = q->rows < SHARED ? q->rows : SHARED;
     slivi_run run = user_run(seed, SLIVI__FOR_USER, q);
     slivi_run others = user_run(seed, SLIVI__FOR_USER_OTHERS, q);

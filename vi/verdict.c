@@ -3,6 +3,7 @@
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #include "verdict_inside.h"
 #include "base/base.h"
+#include "target_inside.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -27,7 +28,8 @@ int slivi__verdict_density(size_t n, size_t d, const double *x, double *lp,
     int status = 0;
     for (size_t i = 0; !status && i < n; i += SLIVI__VERDICT_ASK) {
         const size_t left = n - i;
-        status = slivi_target_eval(
+        /* trajectories may go where there is nothing to be had */
+        status = slivi__target_try(
             s->target, left < SLIVI__VERDICT_ASK ? left : SLIVI__VERDICT_ASK,
             x + i * d, s->c, lp + i, grad + i * d);
     }

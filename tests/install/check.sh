@@ -64,6 +64,18 @@ test ! -f "$libdir/libslivi.a" ||
     hosts static "$libdir/libslivi.a $(echo "$static_libs" |
         sed 's/-lslivi\( \|$\)/ /')"
 
+# a user's own log density, as README.md has it
+# shellcheck disable=SC2086
+if $CC -std=c11 -Wall -Wextra -Werror $CFLAGS $includes $LDFLAGS \
+    "$sources/../../examples/own_target.c" -o $dir/own_target $libs -lm \
+    -Wl,-rpath,"$libdir" && $dir/own_target >$dir/own_target.out &&
+    grep -q '^verdict on .*: pass$' $dir/own_target.out; then
+    echo "installcheck: own_target: good"
+else
+    complain "own_target: failed"
+    test ! -f $dir/own_target.out || sed 's/^/    /' $dir/own_target.out
+fi
+
 for program in "$bindir"/slivi-*; do
     test -f "$program" || continue # a pattern without a match
     "$program" --version >/dev/null || complain "$program --version: failed"
