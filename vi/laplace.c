@@ -9,10 +9,13 @@
 #include <math.h>
 #include <string.h>
 
-enum { MEMORY = 10, HALVINGS = 60 };
+enum { MEMORY = 10, HALVINGS = 60, NEWTONS = 20 };
 
 /* A step must gain this part of what the slope promises. */
 static const double enough = 1e-4;
+
+/* Eigenvalues of the curvature, scaled to a diagonal of 1, are at least this. */
+static const double least = 1e-10;
 
 typedef struct point {
     double *x, *g; /* d each; g the gradient of log p */
@@ -146,9 +149,9 @@ static int ascend(climb *c, size_t steps)
     return status;
 }
 
-/* cov <- minus the Hessian, by central differences over steps that are small
+/* The matrix <- minus the Hessian, by central differences over steps that are small
    beside what the pairs say of each coordinate's scale. */
-static int curvature(climb *c, double *cov)
+static int curvature(climb *c, double *hessian)
 {
     const size_t d = c->d;
     int status = 0;
@@ -169,41 +172,57 @@ static int curvature(climb *c, double *cov)
         c->next.x[i] = x - h;
         status = evaluate(c, &c->next);
         for (size_t j = 0; j < d; j++)
-            cov[i * d + j] = (c->next.g[j] - c->direction[j]) / (2 * h);
+            hessian[i * d + j] = (c->next.g[j] - c->direction[j]) / (2 * h);
     }
     return status;
 }
 
-/* cov <- the inverse of its symmetric part, eigenvalues made positive. */
-static int invert(size_t d, double *cov)
+/* Rows of v become eigenvectors over the roots of eigenvalues, of the symmetric
+   part of h in units in which its diagonal is 1; unit[i] is coordinate i's. */
+static int analyse(size_t d, const double *h, double *unit, double *v,
+                   double *values)
 {
     size_t works, iworks;
     int status = slivi__eigen_room(d, &works, &iworks);
     if (status)
         return status;
-    double *work = slivi__alloc(works + d + d * d, sizeof *work);
+    double *work = slivi__alloc(works, sizeof *work);
     int *iwork = slivi__alloc(iworks, sizeof *iwork);
     status = work && iwork ? slivi__blas_enter() : slivi__status();
+    for (size_t i = 0; i < d; i++)
+        unit[i] = h[i * d + i] != 0 ? 1 / sqrt(fabs(h[i * d + i])) : 1;
+    for (size_t i = 0; i < d; i++)
+        for (size_t j = 0; j < d; j++)
+            v[i * d + j] = 0.5 * (h[i * d + j] + h[j * d + i]) * unit[i]
+                           * unit[j];
     if (!status) {
-        double *values = work + works, *v = values + d;
-        for (size_t i = 0; i < d; i++)
-            for (size_t j = 0; j < d; j++)
-                v[i * d + j] = 0.5 * (cov[i * d + j] + cov[j * d + i]);
         status = slivi__eigen(d, v, values, work, iwork);
         slivi__blas_leave();
-        for (size_t i = 0; i < d && !status; i++) /* rows of v, scaled */
-            for (size_t j = 0; j < d; j++)
-                v[i * d + j] /= sqrt(fmax(fabs(values[i]), 1e-6));
-        for (size_t i = 0; i < d && !status; i++)
-            for (size_t j = 0; j < d; j++) {
-                double sum = 0;
-                for (size_t k = 0; k < d; k++)
-                    sum += v[k * d + i] * v[k * d + j];
-                cov[i * d + j] = sum;
-            }
     }
+    for (size_t i = 0; i < d && !status; i++)
+        for (size_t j = 0; j < d; j++)
+            v[i * d + j] /= sqrt(fmax(fabs(values[i]), least));
     slivi__free(work);
     slivi__free(iwork);
+    return status;
+}
+
+/* cov <- the inverse of h, with what does not curve down made to. */
+static int invert(size_t d, const double *h, double *cov)
+{
+    double *room = slivi__alloc(d * d + 2 * d, sizeof *room);
+    if (!room)
+        return slivi__status();
+    double *v = room, *unit = room + d * d, *values = unit + d;
+    int status = analyse(d, h, unit, v, values);
+    for (size_t i = 0; i < d && !status; i++)
+        for (size_t j = 0; j < d; j++) {
+            double sum = 0;
+            for (size_t k = 0; k < d; k++)
+                sum += v[k * d + i] * v[k * d + j];
+            cov[i * d + j] = sum * unit[i] * unit[j];
+        }
+    slivi__free(room);
     return status;
 }
 
@@ -228,19 +247,44 @@ static int make_room(climb *c)
     return 0;
 }
 
+/* Newton's steps from where the climb ended, which L-BFGS may have done far from
+   the mode along a direction that is much wider than others. */
+static int settle(climb *c, double *h, double *cov)
+{
+    const size_t d = c->d;
+    int status = 0, moved = 1;
+    for (int t = 0; t < NEWTONS && moved && !status; t++) {
+        double promise = 0;
+        status = curvature(c, h);
+        if (!status)
+            status = invert(d, h, cov);
+        for (size_t i = 0; i < d && !status; i++) {
+            c->direction[i] = dot(d, cov + i * d, c->now.g);
+            promise += c->direction[i] * c->now.g[i];
+        }
+        if (!(promise > 1e-8))
+            break;
+        if (!status)
+            status = advance(c, &moved);
+    }
+    return status;
+}
+
 int slivi__laplace(size_t d, slivi_log_density *f, void *ctx, size_t steps,
                    double *mean, double *cov)
 {
     climb c = {.d = d, .f = f, .ctx = ctx};
-    int status = make_room(&c);
+    double *h = slivi__alloc(d * d, sizeof *h);
+    int status = h ? make_room(&c) : slivi__status();
     if (!status) {
         memcpy(c.now.x, mean, d * sizeof *mean);
         status = ascend(&c, steps);
     }
-    if (!status) {
+    if (!status)
+        status = settle(&c, h, cov);
+    if (!status)
         memcpy(mean, c.now.x, d * sizeof *mean);
-        status = curvature(&c, cov);
-    }
     slivi__free(c.memory);
-    return status ? status : invert(d, cov);
+    slivi__free(h);
+    return status;
 }

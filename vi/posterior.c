@@ -218,6 +218,11 @@ static int settle_source(slivi_posterior *q)
                            "posterior: entropy %s needs family semi-implicit, "
                            "not %s",
                            name, f->name);
+    if (q->source->moves_spread && q->k)
+        return slivi__fail(SLIVI_EUNSUPPORTED,
+                           "posterior: entropy %s compares draws of one "
+                           "density, and an amortised target has many",
+                           name);
     return 0;
 }
 

@@ -90,6 +90,9 @@ static int load_state(slivi_posterior *q, const slivi_checkpoint *c)
                                       counts);
     if (!status)
         status = slivi_learner_load(q->learner, c, "posterior");
+    if (!status && (counts[3] < 1 || counts[3] > SLIVI__MOST_SCORE_STEPS))
+        status = slivi__fail(SLIVI_EFORMAT, "counts: %lld score steps",
+                             (long long)counts[3]);
     q->best_bound = bound[0];
     q->best_se = bound[1];
     q->has_best = counts[0] != 0;

@@ -60,8 +60,10 @@ static void pair_up(slivi_posterior *q, double *f, double *v, double *push)
     const double h2 = width_of(q), c = 2 / ((double)n * (double)(n - 1));
     memset(v, 0, n * d * sizeof *v);
     memset(push, 0, n * d * sizeof *push);
-    for (size_t j = 0; j < n * d; j++)
-        f[j] = q->pull[j] + q->now.u[j] * exp(-q->now.log_s[j]);
+    for (size_t j = 0; j < n * d; j++) /* refused draws take no part */
+        f[j] = q->lp[j / d] == -INFINITY
+                   ? 0
+                   : q->pull[j] + q->now.u[j] * exp(-q->now.log_s[j]);
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < i; j++) {
             const double *wi = q->now.w + i * d, *wj = q->now.w + j * d;

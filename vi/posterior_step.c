@@ -81,6 +81,7 @@ static void drop_refused(slivi_posterior *q)
         if (q->lp[i] == -INFINITY) {
             memset(q->pull + i * d, 0, d * sizeof *q->pull);
             memset(q->score + i * d, 0, d * sizeof *q->score);
+            memset(q->spread + i * d, 0, d * sizeof *q->spread);
             q->refused++;
         }
 }
@@ -139,21 +140,27 @@ int slivi__posterior_teach(slivi_posterior *q, const double *contexts,
 
 /* ---- the step --------------------------------------------------------------------- */
 
+/* From the step's own draws, which it has not seen when it gave their scores,
+   and from more of the posterior that has moved on. */
+static int teach_score(slivi_posterior *q, const double *contexts, size_t rows,
+                       size_t t)
+{
+    int status = q->source->teach(q, 0);
+    return status
+               ? status
+               : slivi__posterior_teach(q, contexts, rows,
+                                        (uint64_t)t * SLIVI__MOST_SCORE_STEPS,
+                                        q->score_steps - 1);
+}
+
 int slivi__posterior_step(slivi_posterior *q, const double *contexts,
                           size_t rows, double *norm)
 {
     const size_t t = slivi_learner_steps(q->learner);
-    const size_t n = slivi__posterior_batch(q, t), more = q->score_steps - 1;
+    const size_t n = slivi__posterior_batch(q, t);
     const slivi_run run = slivi__posterior_run(q, n, SLIVI__FOR_STEP, t);
-    set_score_rate(q, t);
-    int status = slivi__posterior_learns(q) ? slivi__posterior_teach(
-                     q, contexts, rows, (uint64_t)t * SLIVI__MOST_SCORE_STEPS,
-                     more)
-                                            : 0;
-    if (status)
-        return status;
     slivi__posterior_contexts(q, contexts, rows, &run, q->now.c);
-    status = slivi__posterior_draws(q, NULL, &run, &q->now);
+    int status = slivi__posterior_draws(q, NULL, &run, &q->now);
     if (!status)
         status = slivi_target_part(q->target, t);
     if (!status)
@@ -164,7 +171,8 @@ int slivi__posterior_step(slivi_posterior *q, const double *contexts,
         return status;
     drop_refused(q);
     status = descend(q, &run, norm);
-    if (!status && slivi__posterior_learns(q))
-        status = q->source->teach(q, 0);
-    return status;
+    if (status || !slivi__posterior_learns(q))
+        return status;
+    set_score_rate(q, t);
+    return teach_score(q, contexts, rows, t);
 }
