@@ -67,8 +67,8 @@ static int measure(const ruler *u, const double *x, const double *z,
         status = slivi_sliced_wasserstein(u->slices, u->n, z, x, DIRECTIONS, 1,
                                           &value[1]);
     if (!status)
-        status = slivi_nearest_kl(u->near, u->n, x, u->n, z,
-                                  SLIVI_NEIGHBOURS_K, &value[2]);
+        status = slivi_nearest_kl(u->near, u->n, x, u->n, z, SLIVI_NEIGHBOURS_K,
+                                  &value[2]);
     return status ? fail() : 0;
 }
 

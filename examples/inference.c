@@ -168,8 +168,8 @@ static int make_posterior(inference *r)
 static int is_free(const char *name)
 {
     static const char *const names[] = {
-        "data", "reference", "draws", "components", "verdict", "chains",
-        "transitions", "tolerance", "save-seconds", NULL,
+        "data",   "reference",   "draws",     "components",   "verdict",
+        "chains", "transitions", "tolerance", "save-seconds", NULL,
     };
     for (size_t i = 0; names[i]; i++)
         if (!strcmp(names[i], name))
@@ -274,10 +274,8 @@ static int goes_on(const inference *r)
 
 int inference_open(inference *r, args *a)
 {
-    *r = (inference){.args = a,
-                     .place.lock = -1,
-                     .metrics.file = -1,
-                     .best = NAN};
+    *r = (inference){
+        .args = a, .place.lock = -1, .metrics.file = -1, .best = NAN};
     int status = goes_on(r) ? open_old(r) : experiment_seed(a, &r->seed_from);
     if (!status)
         status = make_target(r);

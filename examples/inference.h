@@ -21,9 +21,9 @@ typedef struct inference {
     slivi_posterior *posterior;
     experiment place;
     record metrics;
-    json_t *last;     /* the last line of metrics */
-    size_t step;      /* of the posterior */
-    double seconds;   /* of training until mark, on the clock */
+    json_t *last;   /* the last line of metrics */
+    size_t step;    /* of the posterior */
+    double seconds; /* of training until mark, on the clock */
     double mark, saved;
     uint64_t points;  /* evaluated in training until mark; */
     uint64_t counted; /* the target's count there */

@@ -246,8 +246,9 @@ static void add_dots(FILE *f, const column *x, const column *y,
         const double px = place(x->x[at * x->stride], low[0], high[0]);
         const double py = CELL - place(y->x[at * y->stride], low[1], high[1]);
         if (px >= 0 && px <= CELL && py >= 0 && py <= CELL)
-            fprintf(f, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" "
-                       "r=\"1.2\"/>",
+            fprintf(f,
+                    "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" "
+                    "r=\"1.2\"/>",
                     class, px, py);
     }
 }
@@ -259,8 +260,9 @@ static void add_pairs(FILE *f, const outcome *o, const double *other, size_t n)
     double low[PAIRS], high[PAIRS];
     for (size_t j = 0; j < m; j++)
         find_range(&o->table, j, &low[j], &high[j]);
-    fprintf(f, "<figure style=\"max-width:%zupx\"><svg viewBox=\"0 0 %zu %zu\" "
-               "role=\"img\">\n",
+    fprintf(f,
+            "<figure style=\"max-width:%zupx\"><svg viewBox=\"0 0 %zu %zu\" "
+            "role=\"img\">\n",
             m * CELL + 80, m * CELL, m * CELL);
     for (size_t row = 0; row < m; row++)
         for (size_t k = 0; k < m; k++) {
@@ -271,8 +273,9 @@ static void add_pairs(FILE *f, const outcome *o, const double *other, size_t n)
             const size_t count = is_q ? o->n : n;
             const column x = column_of(from, count, o->columns, k);
             const column y = column_of(from, count, o->columns, row);
-            fprintf(f, "<g transform=\"translate(%zu %zu)\"><rect "
-                       "class=\"frame\" width=\"%d\" height=\"%d\"/>\n",
+            fprintf(f,
+                    "<g transform=\"translate(%zu %zu)\"><rect "
+                    "class=\"frame\" width=\"%d\" height=\"%d\"/>\n",
                     k * CELL, row * CELL, CELL, CELL);
             if (k == row) {
                 fprintf(f, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">",
@@ -323,8 +326,9 @@ char *marginals_html(const outcome *o, const reference *ref)
     }
     fputs("</div>\n", f);
     if (o->columns > 1) {
-        fprintf(f, "<h2>Pairs</h2>\n<p class=\"note\">Below the diagonal %d "
-                   "draws of q%s%s.</p>\n",
+        fprintf(f,
+                "<h2>Pairs</h2>\n<p class=\"note\">Below the diagonal %d "
+                "draws of q%s%s.</p>\n",
                 DOTS, name ? ", above it those of " : "", name ? name : "");
         add_pairs(f, o, x, n);
     }

@@ -21,8 +21,9 @@ static int fail(void)
 
 static double *numbers(size_t n, size_t d)
 {
-    return d && n > SIZE_MAX / sizeof(double) / d ? NULL
-                                                  : calloc(n, d * sizeof(double));
+    return d && n > SIZE_MAX / sizeof(double) / d
+               ? NULL
+               : calloc(n, d * sizeof(double));
 }
 
 /* n rows inside as new rows outside. */
@@ -277,11 +278,10 @@ static int write_draws(const outcome *o, const inference *r)
         putc(k + 1 < o->columns ? ',' : '\n', f);
     }
     for (size_t i = 0; i < o->n * o->columns; i++)
-        fprintf(f, "%.9g%c", o->theta[i],
-                (i + 1) % o->columns ? ',' : '\n');
+        fprintf(f, "%.9g%c", o->theta[i], (i + 1) % o->columns ? ',' : '\n');
     const int is_short = ferror(f);
     experiment_path(&r->place, "draws.csv", path);
-    int status = fclose(f) || is_short ? complain("no memory")
+    int status = fclose(f) || is_short                ? complain("no memory")
                  : slivi_file_write(path, text, size) ? fail()
                                                       : 0;
     free(text);
@@ -293,8 +293,7 @@ static int write_draws(const outcome *o, const inference *r)
 
 /* ---- all of it ------------------------------------------------------------------ */
 
-int outcome_make(outcome *o, const inference *r, reference *ref,
-                 json_t *result)
+int outcome_make(outcome *o, const inference *r, reference *ref, json_t *result)
 {
     densities l = {0};
     *o = (outcome){.n = args_size(r->args, "draws"),
@@ -315,7 +314,9 @@ int outcome_make(outcome *o, const inference *r, reference *ref,
     if (!status && !experiment_signal())
         status = compare(o, r, ref, result);
     densities_clear(&l);
-    return status ? status : experiment_signal() ? 128 + experiment_signal() : 0;
+    return status                ? status
+           : experiment_signal() ? 128 + experiment_signal()
+                                 : 0;
 }
 
 void outcome_clear(outcome *o)

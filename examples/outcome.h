@@ -21,7 +21,7 @@ typedef struct outcome {
     double *moved;        /* moved_count x columns, after HMC; NULL: none */
     double *mean, *sd;    /* after HMC, by the verdict */
     size_t moved_count;
-    const char **names; /* of the columns, the target's */
+    const char **names;     /* of the columns, the target's */
     slivi_verdict *verdict; /* NULL: not asked for */
     table table;
 } outcome;

@@ -92,13 +92,22 @@ static int print(const inference *r, const outcome *o, const json_t *result)
 }
 
 static const report_plot plots[] = {
-    {"Bound", "nats", {"bound", "best"}, {"at this step", "best so far"},
+    {"Bound",
+     "nats",
+     {"bound", "best"},
+     {"at this step", "best so far"},
      "E log p - log q of fixed draws: never above the log evidence on average, "
      "and there for q = p."},
-    {"Gap", "per dimension", {"gap"}, {"of the two scores"},
+    {"Gap",
+     "per dimension",
+     {"gap"},
+     {"of the two scores"},
      "Root mean square of grad log q - grad log p along a step's draws, in "
      "whitened units: 0 for q = p."},
-    {"Gradient", "norm", {"norm"}, {"of the step"},
+    {"Gradient",
+     "norm",
+     {"norm"},
+     {"of the step"},
      "Growth without end means a rate that is too high."},
     {NULL, NULL, {NULL}, {NULL}, NULL},
 };
@@ -168,7 +177,8 @@ int main(int argc, char **argv)
     args *a = args_create(&spec);
     int status = a ? inference_defaults(a) : complain("no memory");
     experiment_begin();
-    if (!status && experiment_arguments(a, argc, argv, inference_list, &status)) {
+    if (!status
+        && experiment_arguments(a, argc, argv, inference_list, &status)) {
         const int is_list = !strcmp(args_text(a, "target"), "list");
         if (is_list)
             inference_list();

@@ -26,29 +26,34 @@ typedef struct table_file {
     size_t *column; /* for each field which column it is, or SIZE_MAX */
 } table_file;
 
+/* What zlib found wrong, or NULL. */
+static const char *read_error(gzFile file)
+{
+    int error;
+    const char *words = gzerror(file, &error);
+    return error == Z_OK || error == Z_STREAM_END ? NULL
+           : error == Z_ERRNO                     ? strerror(errno)
+           : error == Z_BUF_ERROR                 ? "the gzip data is cut short"
+                                                  : words;
+}
+
 /* 1 where there is a line, 0 at the end, -1 after a complaint. */
 static int next_line(table_file *t)
 {
-    int error;
+    const int got = gzgets(t->file, t->line, LINE) != NULL;
+    const size_t n = got ? strlen(t->line) : 0;
+    const int is_whole = n && t->line[n - 1] == '\n';
+    const char *words = is_whole ? NULL : read_error(t->file);
     t->number++;
-    if (!gzgets(t->file, t->line, LINE)) {
-        const char *words = gzerror(t->file, &error);
-        if (error == Z_OK || (error == Z_STREAM_END))
-            return 0;
-        complain("%s: line %zu: %s", t->path, t->number,
-                 error == Z_ERRNO       ? strerror(errno)
-                 : error == Z_BUF_ERROR ? "the gzip data is cut short"
-                                        : words);
+    if (!words && n == LINE - 1 && !is_whole)
+        words = "longer than a million bytes";
+    if (words) {
+        complain("%s: line %zu: %s", t->path, t->number, words);
         return -1;
     }
-    const size_t n = strlen(t->line);
-    if (n == LINE - 1 && t->line[n - 1] != '\n') {
-        complain("%s: line %zu: longer than %d bytes", t->path, t->number,
-                 LINE - 1);
-        return -1;
-    }
-    t->line[strcspn(t->line, "\r\n")] = '\0';
-    return 1;
+    if (got)
+        t->line[strcspn(t->line, "\r\n")] = '\0';
+    return got;
 }
 
 /* The end of the field at `at`, and its text without quotes. */
@@ -173,11 +178,10 @@ int reference_read(const char *path, size_t columns, const char *const names[],
     *ref = (reference){.kind = "file", .columns = columns};
     errno = 0;
     t.file = gzopen(path, "rb");
-    int status = !t.line ? complain("no memory")
-                 : !t.file
-                     ? complain("%s: %s", path,
-                                errno ? strerror(errno) : "no memory")
-                     : read_names(&t, columns, names);
+    int status = !t.line   ? complain("no memory")
+                 : !t.file ? complain("%s: %s", path,
+                                      errno ? strerror(errno) : "no memory")
+                           : read_names(&t, columns, names);
     if (!status)
         status = read_rows(&t, columns, ref);
     if (t.file)

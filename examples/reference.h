@@ -14,7 +14,7 @@
 typedef struct reference {
     const char *kind; /* "exact", "hmc" or "file"; NULL: there is none */
     size_t count, columns;
-    double *draws; /* count x columns, outside; owned */
+    double *draws;               /* count x columns, outside; owned */
     slivi_sampler_report report; /* of hmc */
     double seconds;
     int is_unreliable; /* R-hat above 1.01 */
@@ -29,7 +29,7 @@ void reference_clear(reference *ref);
 
 /* The columns of these names of a file of comma-separated values with a line
    of names, plain or gzip; other columns are passed over. */
-int reference_read(const char *path, size_t columns,
-                   const char *const names[], reference *ref);
+int reference_read(const char *path, size_t columns, const char *const names[],
+                   reference *ref);
 
 #endif

@@ -3,6 +3,7 @@
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #include "complain.h"
 #include "experiment.h"
+#include "posterior_summary.h"
 #include "record.h"
 #include "summary.h"
 
@@ -512,8 +513,8 @@ static const args_word words[] = {
 static const args_table no_tables[] = {{NULL, NULL}};
 
 static const args_spec spec = {
-    "Prints a table of runs of slivi-vae and slivi-wae, runs that differ in "
-    "their seeds\nalone in one row.",
+    "Prints a table of runs of slivi-vae and slivi-wae, or of runs of "
+    "slivi-posterior,\nruns that differ in their seeds alone in one row.",
     words,
     no_tables,
 };
@@ -540,6 +541,8 @@ static int work(const args *a)
         > 1)
         return complain_usage("--json, --csv and --markdown exclude each "
                               "other");
+    if (posterior_summary_is(folders[0]))
+        return posterior_summary(count, folders, a);
     t.runs = calloc(count, sizeof *t.runs);
     t.rows = calloc(count, sizeof *t.rows);
     if (!t.runs || !t.rows)

@@ -11,8 +11,7 @@
 
 const char *const table_headings[TABLE_COLUMNS] = {"q", "q + PSIS", "q + HMC",
                                                    "reference"};
-const char *const table_keys[TABLE_COLUMNS] = {"q", "psis", "hmc",
-                                               "reference"};
+const char *const table_keys[TABLE_COLUMNS] = {"q", "psis", "hmc", "reference"};
 static const double levels[TABLE_QUANTILES] = {0.05, 0.5, 0.95};
 static const char *const level_keys[TABLE_QUANTILES] = {"q05", "q50", "q95"};
 
@@ -48,7 +47,8 @@ static void describe(const point *p, size_t n, table_cell *c)
     c->mean = sum;
     c->sd = sqrt(squares);
     for (size_t i = 0; i < n && k < TABLE_QUANTILES; i++)
-        for (below += p[i].w; k < TABLE_QUANTILES && below >= levels[k]; k++)
+        for (below += p[i].w; k < TABLE_QUANTILES && below >= levels[k] - 1e-12;
+             k++)
             c->quantile[k] = p[i].x;
     for (; k < TABLE_QUANTILES && n; k++) /* weights sum to 1, nearly */
         c->quantile[k] = p[n - 1].x;
@@ -191,10 +191,10 @@ void table_record(const table *t, json_t *result)
         json_t *row = json_object();
         for (size_t k = 0; k < TABLE_COLUMNS; k++)
             if (table_has(t, k))
-                json_object_set_new(row, table_keys[k],
-                                    cell_json(table_at(t, j, k),
-                                              is_compared
-                                                  && k != TABLE_REFERENCE));
+                json_object_set_new(
+                    row, table_keys[k],
+                    cell_json(table_at(t, j, k),
+                              is_compared && k != TABLE_REFERENCE));
         json_object_set_new(all, t->names[j], row);
     }
     json_object_set_new(result, "parameters", all);

@@ -15,7 +15,7 @@ enum { TABLE_Q, TABLE_PSIS, TABLE_HMC, TABLE_REFERENCE, TABLE_COLUMNS };
 typedef struct table_draws {
     size_t n;
     const double *x;
-    const double *weights; /* that sum to 1; NULL: all equal */
+    const double *weights;   /* that sum to 1; NULL: all equal */
     const double *mean, *sd; /* better ones than those of x, or NULL */
 } table_draws;
 

@@ -66,12 +66,11 @@ posteriors_normal posteriors_plane(double sd1, double sd2, double mean,
                                    double rho)
 {
     const double one = 1 - rho * rho;
-    posteriors_normal p = {.d = 2,
-                           .mean = {mean * sd1, -mean * sd2},
-                           .precision = {1 / (sd1 * sd1 * one),
-                                         -rho / (sd1 * sd2 * one),
-                                         -rho / (sd1 * sd2 * one),
-                                         1 / (sd2 * sd2 * one)}};
+    posteriors_normal p = {
+        .d = 2,
+        .mean = {mean * sd1, -mean * sd2},
+        .precision = {1 / (sd1 * sd1 * one), -rho / (sd1 * sd2 * one),
+                      -rho / (sd1 * sd2 * one), 1 / (sd2 * sd2 * one)}};
     return p;
 }
 
@@ -189,6 +188,57 @@ int posteriors_same(slivi_posterior *a, slivi_posterior *b)
     ck_assert_int_eq(slivi_posterior_draw(b, N, c, 3, y), 0);
     return !memcmp(x, y, N * a->d * sizeof *x);
 }
+
+/* ---- small ones ------------------------------------------------------------ */
+
+const double posteriors_contexts[POSTERIORS_ROWS] = {-1, -0.3, 0.2, 0.9, 1.4};
+
+const posteriors_kind posteriors_kinds[POSTERIORS_KINDS] = {
+    {"semi-implicit", "mixture", 0}, {"semi-implicit", "denoising", 0},
+    {"semi-implicit", "ksivi", 0},   {"semi-implicit", "stein", 0},
+    {"implicit", "ssm-vr", 0},       {"gaussian-full", "closed", 0},
+    {"gaussian-full", "closed", 1},  {"semi-implicit", "denoising", 1},
+    {"semi-implicit", "mixture", 1}, {"implicit", "ssm-vr", 1},
+    {"implicit", "ssge", 0}};
+
+slivi_target *posteriors_of_kind(int kind)
+{
+    static posteriors_normal normal;
+
+    normal = posteriors_plane(0.7, 1.3, 0.4, 0.5);
+    normal.slope[0] = 0.5;
+    return posteriors_kinds[kind].amortised ? posteriors_amortised(&normal)
+                                            : posteriors_target(&normal);
+}
+
+slivi_posterior *posteriors_small(int kind, slivi_target *t,
+                                  const char *const *options)
+{
+    const char *const all[] = {
+        "hidden",      "8",       "batch",
+        "16",          "mixture", "256",
+        "steps",       "24",      "check",
+        "8",           "rate",    "0.01",
+        "bound-draws", "20",      "whiten",
+        "diagonal",    "entropy", posteriors_kinds[kind].entropy,
+        NULL};
+    slivi_posterior *q = posteriors_make(posteriors_kinds[kind].family, t, all);
+
+    for (; options && *options; options += 2)
+        ck_assert_msg(slivi_posterior_set_text(q, options[0], options[1]) == 0,
+                      "%s", slivi_errmsg());
+    return q;
+}
+
+slivi_posterior_progress posteriors_fit_small(int kind, slivi_posterior *q)
+{
+    const int amortised = posteriors_kinds[kind].amortised;
+
+    return posteriors_fit(q, amortised ? posteriors_contexts : NULL,
+                          amortised ? POSTERIORS_ROWS : 0);
+}
+
+/* ---- affine maps ----------------------------------------------------------- */
 
 posteriors_affine posteriors_map(slivi_posterior *q, const double *c)
 {

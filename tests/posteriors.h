@@ -24,7 +24,7 @@ int posteriors_log_normal(size_t n, size_t d, const double *x, double *lp,
                           double *grad, void *ctx);
 int posteriors_log_given(size_t n, size_t d, const double *x, size_t k,
                          const double *c, double *lp, double *grad, void *ctx);
-slivi_target *posteriors_target(posteriors_normal *p);   /* without contexts */
+slivi_target *posteriors_target(posteriors_normal *p);    /* without contexts */
 slivi_target *posteriors_amortised(posteriors_normal *p); /* k = 1 */
 
 /* A banana, x1 ~ N(0, 2), x2 | x1 ~ N(x1^2 / 4, 1/2), variances, normalised. */
@@ -43,6 +43,21 @@ slivi_posterior_progress posteriors_fit(slivi_posterior *q, const double *c,
                                         size_t rows);
 /* 1 where draws of both have the same bits. */
 int posteriors_same(slivi_posterior *a, slivi_posterior *b);
+
+/* Every family with sources that have a state, small enough for a fit of 24
+   steps, with looks every 8, to take no time. */
+typedef struct posteriors_kind {
+    const char *family, *entropy;
+    int amortised;
+} posteriors_kind;
+enum { POSTERIORS_KINDS = 11, POSTERIORS_ROWS = 5 };
+extern const posteriors_kind posteriors_kinds[POSTERIORS_KINDS];
+extern const double posteriors_contexts[POSTERIORS_ROWS];
+/* The target, one for all kinds but for the contexts. */
+slivi_target *posteriors_of_kind(int kind);
+slivi_posterior *posteriors_small(int kind, slivi_target *t,
+                                  const char *const *options);
+slivi_posterior_progress posteriors_fit_small(int kind, slivi_posterior *q);
 
 /* An affine map w = a + T x. */
 typedef struct posteriors_affine {

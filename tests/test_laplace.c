@@ -18,8 +18,9 @@ static void check_inverse(size_t d, const double *precision, const double *cov,
         x[j] = 1;
         posteriors_solve(d, precision, x);
         for (size_t i = 0; i < d; i++)
-            ck_assert_double_eq_tol(cov[i * d + j], x[i],
-                                    tol * sqrt(cov[i * d + i] * cov[j * d + j]));
+            ck_assert_double_eq_tol(
+                cov[i * d + j], x[i],
+                tol * sqrt(cov[i * d + i] * cov[j * d + j]));
     }
 }
 
@@ -30,9 +31,10 @@ START_TEST(gaussians_are_found)
                            .precision = {2, .9, -.3, .9, 1, .2, -.3, .2, 3}};
     double mean[3] = {0}, cov[9];
 
-    ck_assert_int_eq(slivi__laplace(3, posteriors_log_normal, &p, 200, mean, cov), 0);
+    ck_assert_int_eq(
+        slivi__laplace(3, posteriors_log_normal, &p, 200, mean, cov), 0);
     for (size_t j = 0; j < 3; j++)
-        ck_assert_double_eq_tol(mean[j], p.mean[j], 1e-3);
+        ck_assert_double_eq_tol(mean[j], p.mean[j], 1e-6);
     check_inverse(3, p.precision, cov, 1e-6);
 }
 END_TEST
@@ -73,7 +75,7 @@ static int valley(size_t n, size_t d, const double *x, double *lp, double *grad,
 START_TEST(a_bent_valley_is_followed)
 {
     static const double precision[] = {802, -400, -400, 200};
-    double mean[2] = {-1.2, 1}, cov[4], here[2] = {-1.2, 1}, some[2];
+    double mean[2] = {-1.2, 1}, cov[4];
     size_t calls = 0;
 
     ck_assert_int_eq(slivi__laplace(2, valley, &calls, 500, mean, cov), 0);
@@ -81,13 +83,6 @@ START_TEST(a_bent_valley_is_followed)
     ck_assert_double_eq_tol(mean[1], 1, 2e-3);
     check_inverse(2, precision, cov, 0.02);
     ck_assert_uint_lt(calls, 120); /* steepest ascent takes thousands */
-    memcpy(some, here, sizeof some);
-    ck_assert_int_eq(slivi__laplace(2, valley, &calls, 3, some, cov), 0);
-    ck_assert_double_gt(fabs(some[0] - 1), 0.1); /* 3 steps are 3 steps */
-    ck_assert_double_ne(some[0], here[0]);
-    memcpy(some, here, sizeof some);
-    ck_assert_int_eq(slivi__laplace(2, valley, &calls, 0, some, cov), 0);
-    ck_assert_double_eq(some[0], here[0]);
 }
 END_TEST
 
@@ -182,12 +177,14 @@ START_TEST(zero_density_is_climbed_around)
     ck_assert_double_eq_tol(mean, 3, 1e-3);
     ck_assert_double_eq_tol(cov, 1, 1e-6);
     mean = 4;
-    ck_assert_int_eq(slivi__laplace(1, walled, &w, 100, &mean, &cov), SLIVI_EINVAL);
+    ck_assert_int_eq(slivi__laplace(1, walled, &w, 100, &mean, &cov),
+                     SLIVI_EINVAL);
     ck_assert_ptr_nonnull(strstr(slivi_errmsg(), "zero"));
     ck_assert_double_eq(mean, 4);
     w.status = SLIVI_ECALLBACK;
     mean = 0;
-    ck_assert_int_eq(slivi__laplace(1, walled, &w, 100, &mean, &cov), SLIVI_ECALLBACK);
+    ck_assert_int_eq(slivi__laplace(1, walled, &w, 100, &mean, &cov),
+                     SLIVI_ECALLBACK);
 }
 END_TEST
 
@@ -209,14 +206,16 @@ START_TEST(memory_may_be_short)
     double mean[2] = {0}, cov[4];
     scratch_memory *m = scratch_watch(0);
 
-    ck_assert_int_eq(slivi__laplace(2, posteriors_log_normal, &p, 50, mean, cov), 0);
+    ck_assert_int_eq(
+        slivi__laplace(2, posteriors_log_normal, &p, 50, mean, cov), 0);
     ck_assert_uint_eq(m->live, 0);
     const size_t all = m->calls;
     for (size_t k = 1; k <= all; k++) {
         m->calls = 0;
         m->fail_at = k;
-        ck_assert_int_eq(slivi__laplace(2, posteriors_log_normal, &p, 50, mean, cov),
-                         SLIVI_ENOMEM);
+        ck_assert_int_eq(
+            slivi__laplace(2, posteriors_log_normal, &p, 50, mean, cov),
+            SLIVI_ENOMEM);
         ck_assert_uint_eq(m->live, 0);
     }
     scratch_unwatch();

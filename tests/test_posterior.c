@@ -33,8 +33,8 @@ static const struct {
                  {"gaussian-diag", 1},
                  {"gaussian-full", 1}};
 
-static slivi_posterior *gaussian(int i, posteriors_normal *p,
-                                 slivi_target **t, const char *const *options)
+static slivi_posterior *gaussian(int i, posteriors_normal *p, slivi_target **t,
+                                 const char *const *options)
 {
     *t = gaussians[i].amortised ? posteriors_amortised(p)
                                 : posteriors_target(p);
@@ -140,10 +140,10 @@ END_TEST
 
 /* ---- semi-implicit --------------------------------------------------------- */
 
-static const char *const few[] = {"precision", "f64", "hidden", "6",
-                                  "mixture",   "4",   "batch",  "64", NULL};
-static const char *const many[] = {"precision", "f64", "hidden", "6",
-                                   "mixture",   "256", "batch",  "256", NULL};
+static const char *const few[] = {
+    "precision", "f64", "hidden", "6", "mixture", "4", "batch", "64", NULL};
+static const char *const many[] = {
+    "precision", "f64", "hidden", "6", "mixture", "256", "batch", "256", NULL};
 
 START_TEST(semi_implicit_density_integrates_to_one)
 {
@@ -175,9 +175,9 @@ END_TEST
 START_TEST(semi_implicit_density_is_the_marginal)
 {
     enum { N = 40, K = 32768 };
-    static const char *const options[] = {
-        "precision", "f64", "hidden", "3", "mixture", "512", "noise",
-        "3",         "least", "0", NULL};
+    static const char *const options[] = {"precision", "f64", "hidden", "3",
+                                          "mixture",   "512", "noise",  "3",
+                                          "least",     "0",   NULL};
     posteriors_normal p = posteriors_plane(1, 1, 0, 0.3);
     slivi_target *t = posteriors_target(&p);
     slivi_posterior *q = posteriors_bent("semi-implicit", t, options, 0);
@@ -206,8 +206,8 @@ START_TEST(semi_implicit_density_is_the_marginal)
         v[2] += b[2 * k + 1] * b[2 * k + 1];
     }
     const double first = sqrt(v[0]), low = v[1] / first;
-    const posteriors_affine f = {
-        {a[0], a[1]}, {first, 0, low, sqrt(v[2] - low * low)}};
+    const posteriors_affine f = {{a[0], a[1]},
+                                 {first, 0, low, sqrt(v[2] - low * low)}};
     ck_assert_int_eq(slivi_posterior_draw(q, N, NULL, 3, z), 0);
     ck_assert_int_eq(slivi_posterior_log_density(q, N, NULL, z, 7, K, log_q),
                      0);
@@ -287,17 +287,16 @@ START_TEST(draws_begin_alike)
     double z[3 * N], few_z[3 * N], log_q[N], few_q[N];
     const int weighs = _i < 2;
 
-    ck_assert_int_eq(weighs
-                         ? slivi_posterior_weigh(q, N, NULL, 5, 64, z, log_q)
-                         : slivi_posterior_draw(q, N, NULL, 5, z),
+    ck_assert_int_eq(weighs ? slivi_posterior_weigh(q, N, NULL, 5, 64, z, log_q)
+                            : slivi_posterior_draw(q, N, NULL, 5, z),
                      0);
     for (size_t n = 1; n < N; n += 53) {
         ck_assert_int_eq(slivi_posterior_draw(q, n, NULL, 5, few_z), 0);
         ck_assert_int_eq(memcmp(z, few_z, 3 * n * sizeof *z), 0);
         if (!weighs)
             continue;
-        ck_assert_int_eq(
-            slivi_posterior_weigh(q, n, NULL, 5, 64, few_z, few_q), 0);
+        ck_assert_int_eq(slivi_posterior_weigh(q, n, NULL, 5, 64, few_z, few_q),
+                         0);
         ck_assert_int_eq(memcmp(z, few_z, 3 * n * sizeof *z), 0);
         ck_assert_int_eq(memcmp(log_q, few_q, n * sizeof *log_q), 0);
     }

@@ -46,9 +46,11 @@ START_TEST(full_gaussians_are_exact)
                  {1e-3, 1e3, "diagonal"},
                  {1e-3, 1e3, "full"}};
     const char *const options[] = {
-        "precision", "f64", "steps", "1200", "batch", "16", "rate", "0.05",
-        "average",   "0",   "check", "600",  "bound-draws", "50", "whiten",
-        cases[_i].whiten, NULL};
+        "precision",   "f64", "steps",  "1200",
+        "batch",       "16",  "rate",   "0.05",
+        "average",     "0",   "check",  "600",
+        "bound-draws", "50",  "whiten", cases[_i].whiten,
+        NULL};
     posteriors_normal p = posteriors_plane(cases[_i].sd1, cases[_i].sd2, 0.7,
                                            0.6);
     slivi_target *t = posteriors_target(&p);
@@ -69,14 +71,45 @@ START_TEST(full_gaussians_are_exact)
 }
 END_TEST
 
+/* 0.98 N(-4, 1) + 0.02 N(0.3, 0.1^2): a climb from 0 ends in the small one. */
+static int unequal(size_t n, size_t d, const double *x, double *lp,
+                   double *grad, void *ctx)
+{
+    (void)d;
+    (void)ctx;
+    for (size_t i = 0; i < n; i++) {
+        const double u = x[i] + 4, v = (x[i] - 0.3) / 0.1;
+        const double a = log(0.98) - 0.5 * u * u;
+        const double b = log(0.2) - 0.5 * v * v, top = fmax(a, b);
+        const double all = top + log(exp(a - top) + exp(b - top));
+        lp[i] = all - 0.91893853320467274;
+        grad[i] = -exp(a - all) * u - exp(b - all) * v / 0.1;
+    }
+    return 0;
+}
+
+START_TEST(the_better_gaussian_whitens)
+{
+    static const char *const options[] = {"steps", "1", "rate", "1e-6", NULL};
+    slivi_target *t = slivi_target_create(1, unequal, NULL);
+    slivi_posterior *q = posteriors_make("gaussian-diag", t, options);
+
+    posteriors_fit(q, NULL, 0);
+    ck_assert_double_eq_tol(q->mean[0], -4, 0.01);
+    ck_assert_double_eq_tol(q->chol[0], 1, 0.01);
+    slivi_posterior_free(q);
+    slivi_target_free(t);
+}
+END_TEST
+
 /* Mean field: sds are 1 / sqrt(precision), too narrow; the bound is what this
    costs. */
 START_TEST(diagonal_gaussians_are_mean_field)
 {
     static const char *const options[] = {
-        "precision", "f64", "steps", "800", "batch", "64",  "rate", "0.02",
-        "average",   "0",   "check", "400", "bound-draws", "4000", "whiten",
-        "diagonal",  NULL};
+        "precision",   "f64",  "steps",   "800",      "batch", "64",
+        "rate",        "0.02", "average", "0",        "check", "400",
+        "bound-draws", "4000", "whiten",  "diagonal", NULL};
     posteriors_normal p = posteriors_plane(2, 0.5, 0.7, 0.8);
     slivi_target *t = posteriors_target(&p);
     slivi_posterior *q = posteriors_make("gaussian-diag", t, options);
@@ -100,9 +133,9 @@ END_TEST
 START_TEST(semi_implicit_bends)
 {
     static const char *const options[] = {
-        "hidden",  "16,16", "steps", "1500", "batch", "64", "mixture", "128",
-        "grow",    "2",     "rate",  "0.01", "check", "500", "least", "0.02",
-        "bound-draws", "1000", NULL};
+        "hidden", "16,16", "steps",       "1500", "batch", "64",    "mixture",
+        "128",    "grow",  "2",           "rate", "0.01",  "check", "500",
+        "least",  "0.02",  "bound-draws", "1000", NULL};
     slivi_target *t = slivi_target_create(2, posteriors_banana, NULL);
     slivi_posterior *q = posteriors_make("semi-implicit", t, options);
     const slivi_posterior_progress end = posteriors_fit(q, NULL, 0);
@@ -130,9 +163,9 @@ START_TEST(amortised_gaussians_meet_new_contexts)
 {
     enum { ROWS = 40 };
     static const char *const options[] = {
-        "precision", "f64", "hidden", "8", "steps", "1500", "batch", "32",
-        "rate", "0.02", "check", "1500", "bound-draws", "64", "average", "0",
-        NULL};
+        "precision",   "f64", "hidden",  "8",    "steps", "1500",
+        "batch",       "32",  "rate",    "0.02", "check", "1500",
+        "bound-draws", "64",  "average", "0",    NULL};
     double contexts[ROWS];
     posteriors_normal p = posteriors_plane(0.5, 2, 0.7, 0.6);
     p.slope[0] = 1.5;
@@ -179,9 +212,10 @@ static int two_modes(size_t n, size_t d, const double *x, double *lp,
 static double left_mass(const char *anneal)
 {
     const char *const options[] = {
-        "hidden", "16,16", "steps",  "1200", "batch", "64",   "mixture", "128",
-        "grow",   "1",     "rate",   "0.01", "check", "600",  "bound-draws",
-        "200",    "whiten", "none",  "anneal", anneal, "beta", "0.05", NULL};
+        "hidden",  "16,16", "steps",       "1200", "batch",  "64",
+        "mixture", "128",   "grow",        "1",    "rate",   "0.01",
+        "check",   "600",   "bound-draws", "200",  "whiten", "none",
+        "anneal",  anneal,  "beta",        "0.05", NULL};
     slivi_target *t = slivi_target_create(2, two_modes, NULL);
     slivi_posterior *q = posteriors_make("semi-implicit", t, options);
     double left = 0;
@@ -205,12 +239,16 @@ END_TEST
 /* Rows y_i ~ N(x, 1), x ~ N(0, 10^2 I), in parts of 3 of 20. */
 enum { DATA = 20 };
 
+static size_t largest, smallest; /* parts that were seen */
+
 static int by_parts(size_t n, size_t d, const double *x, size_t m,
                     const size_t *index, double scale, double *lp, double *grad,
                     void *ctx)
 {
     const double *y = ctx;
 
+    largest = m > largest ? m : largest;
+    smallest = m < smallest ? m : smallest;
     for (size_t i = 0; i < n; i++) {
         lp[i] = 0;
         for (size_t j = 0; j < d; j++) {
@@ -231,9 +269,10 @@ START_TEST(minibatches_end_where_all_rows_do)
 {
     static const slivi_parameter parameters[] = {{.name = "x"}, {.name = "y"}};
     static const char *const options[] = {
-        "precision", "f64", "steps", "3000", "batch", "8", "rate", "0.03",
-        "check", "3000", "bound-draws", "50", "whiten", "none", NULL};
-    double y[2 * DATA], sum[2] = {0};
+        "precision",   "f64",  "steps",  "3000",  "batch",
+        "8",           "rate", "0.03",   "check", "3000",
+        "bound-draws", "50",   "whiten", "none",  NULL};
+    double y[2 * DATA], sum[2] = {0}, norm;
 
     for (size_t i = 0; i < 2 * DATA; i++) {
         y[i] = 2 * cos((double)(i * i)) + (i % 2 ? 1 : -2);
@@ -243,8 +282,19 @@ START_TEST(minibatches_end_where_all_rows_do)
                                                 by_parts, y);
     ck_assert_msg(t != NULL, "%s", slivi_errmsg());
     slivi_posterior *q = posteriors_make("gaussian-full", t, options);
+    ck_assert_int_eq(slivi__posterior_ready(q), 0);
+    smallest = DATA;
+    largest = 0;
+    for (size_t i = 0; i < 7; i++)
+        ck_assert_int_eq(slivi__posterior_step(q, NULL, 0, &norm), 0);
+    ck_assert_uint_eq(largest, 3);
+    ck_assert_uint_eq(smallest, 2); /* the last of 7 */
     posteriors_fit(q, NULL, 0);
-    /* the averages are what is used */
+    ck_assert_uint_eq(largest, DATA); /* of a look */
+    largest = 0;
+    double lp, origin[2] = {0};
+    ck_assert_int_eq(slivi_target_eval(t, 1, origin, NULL, &lp, NULL), 0);
+    ck_assert_uint_eq(largest, DATA); /* as it was before */
     draw(q, NULL);
     for (size_t j = 0; j < 2; j++) {
         const double sd = sqrt(1 / 20.01);
@@ -258,6 +308,30 @@ START_TEST(minibatches_end_where_all_rows_do)
 }
 END_TEST
 
+/* Whatever part the target was left at. */
+START_TEST(whitening_takes_all_rows)
+{
+    static const slivi_parameter parameters[] = {{.name = "x"}, {.name = "y"}};
+    static const char *const options[] = {"steps", "1", NULL};
+    double y[2 * DATA], sum = 0;
+
+    for (size_t i = 0; i < 2 * DATA; i++) {
+        y[i] = (double)(i * i % 7);
+        sum += i % 2 ? 0 : y[i];
+    }
+    slivi_target *t = slivi_target_create_parts(2, parameters, DATA, 3, 1,
+                                                by_parts, y);
+    slivi_posterior *q = posteriors_make("gaussian-diag", t, options);
+
+    ck_assert_int_eq(slivi_target_part(t, 0), 0);
+    posteriors_fit(q, NULL, 0);
+    ck_assert_double_eq_tol(q->mean[0], sum / 20.01, 1e-3);
+    ck_assert_double_eq_tol(q->chol[0], sqrt(1 / 20.01), 1e-3);
+    slivi_posterior_free(q);
+    slivi_target_free(t);
+}
+END_TEST
+
 Suite *slivi_suite_posterior_fit(void)
 {
     Suite *s = suite_create("posterior_fit");
@@ -265,11 +339,13 @@ Suite *slivi_suite_posterior_fit(void)
 
     tcase_set_timeout(c, 60);
     tcase_add_loop_test(c, full_gaussians_are_exact, 0, 5);
+    tcase_add_test(c, the_better_gaussian_whitens);
     tcase_add_test(c, diagonal_gaussians_are_mean_field);
     tcase_add_test(c, semi_implicit_bends);
     tcase_add_test(c, amortised_gaussians_meet_new_contexts);
     tcase_add_test(c, annealing_finds_both_modes);
     tcase_add_test(c, minibatches_end_where_all_rows_do);
+    tcase_add_test(c, whitening_takes_all_rows);
     suite_add_tcase(s, c);
     return s;
 }

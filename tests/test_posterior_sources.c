@@ -1,6 +1,5 @@
 /* test_posterior_sources.c - where the gradient of the entropy comes from:
-   scores against those that are known, gradients of steps against differences
-   of what they descend.
+   scores against those that are known.
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #include "posteriors.h"
@@ -78,9 +77,9 @@ static slivi_posterior *switching(slivi_target *t, const char *entropy,
                                   double s2)
 {
     const char *const options[] = {
-        "precision", "f64",   "hidden", "16",   "activation", "tanh",
-        "noise",     "2",     "least",  "0",    "entropy",    entropy,
-        "mixture",   mixture, "batch",  "512",  "grow",       "1",
+        "precision", "f64",   "hidden",   "16",       "activation", "tanh",
+        "noise",     "2",     "least",    "0",        "entropy",    entropy,
+        "mixture",   mixture, "batch",    "512",      "grow",       "1",
         "rate",      "0.01",  "schedule", "constant", NULL};
     slivi_posterior *q = posteriors_bent("semi-implicit", t, options, 0);
     const size_t count = slivi_params_size(q->params);
@@ -167,8 +166,10 @@ START_TEST(mixture_leans_to_its_own_component_as_1_over_k2)
     slivi_target *t = posteriors_target(&p);
     slivi_posterior *q = switching(t, "mixture", "8", b, s1, s2);
     slivi_posterior *r = switching(t, "mixture", "64", b, s1, s2);
-    const double plain[2] = {lean(q, 1, 8, b, s1, s2), lean(r, 1, 64, b, s1, s2)};
-    const double ours[2] = {lean(q, 0, 8, b, s1, s2), lean(r, 0, 64, b, s1, s2)};
+    const double plain[2] = {lean(q, 1, 8, b, s1, s2),
+                             lean(r, 1, 64, b, s1, s2)};
+    const double ours[2] = {lean(q, 0, 8, b, s1, s2),
+                            lean(r, 0, 64, b, s1, s2)};
 
     ck_assert_msg(plain[0] > 0.08 && plain[0] < 0.3, "plain 8: %g", plain[0]);
     ck_assert_msg(plain[1] > 0.01 && plain[1] < 0.04, "plain 64: %g", plain[1]);
@@ -177,6 +178,52 @@ START_TEST(mixture_leans_to_its_own_component_as_1_over_k2)
                   plain[1]);
     slivi_posterior_free(q);
     slivi_posterior_free(r);
+    slivi_target_free(t);
+}
+END_TEST
+
+/* Own component, one half and the other of the others, as densities know them:
+   twice the score of all less the mean of those with one half each. */
+START_TEST(mixture_is_a_jackknife)
+{
+    enum { D = 2, B = 12 };
+    static const char *const options[] = {"precision", "f64", "hidden", "4",
+                                          "mixture",   "6",   "batch",  "12",
+                                          "grow",      "1",   NULL};
+    posteriors_normal p = posteriors_plane(1, 1, 0, 0.3);
+    slivi_target *t = _i ? posteriors_amortised(&p) : posteriors_target(&p);
+    slivi_posterior *q = posteriors_bent("semi-implicit", t, options, 0.2);
+    const slivi_run run = slivi__posterior_run(q, B, SLIVI__FOR_STEP, 3);
+    slivi_run others = slivi__posterior_run(q, 0, SLIVI__FOR_OTHERS, 3);
+    double got[B * D], score[2][B * D], log_q[2][B];
+
+    for (size_t i = 0; i < B; i++)
+        q->now.c[i] = q->k ? 0.1 * (double)i : q->now.c[i];
+    ck_assert_int_eq(slivi__posterior_draws(q, NULL, &run, &q->now), 0);
+    ck_assert_int_eq(q->source->score(q, 3), 0);
+    memcpy(got, q->score, sizeof got);
+    for (size_t h = 0; h < 2; h++, others.row += q->k ? 3 * B : 3)
+        ck_assert_int_eq(slivi__posterior_density(q, NULL, &q->now, 0, 3,
+                                                  &others, log_q[h], score[h]),
+                         0);
+    for (size_t i = 0; i < B; i++) {
+        double weight[3] = {0, 3 * exp(log_q[0][i]), 3 * exp(log_q[1][i])};
+        const double *u = q->now.u + i * D, *l = q->now.log_s + i * D;
+        weight[0] = exp(-0.5 * (u[0] * u[0] + u[1] * u[1]) - l[0] - l[1])
+                    / 6.283185307179586;
+        for (size_t j = 0; j < D; j++) {
+            const double a = -u[j] * exp(-l[j]) * weight[0];
+            const double b = score[0][i * D + j] * weight[1];
+            const double c = score[1][i * D + j] * weight[2];
+            const double want = 2 * (a + b + c)
+                                    / (weight[0] + weight[1] + weight[2])
+                                - 0.5 * (a + b) / (weight[0] + weight[1])
+                                - 0.5 * (a + c) / (weight[0] + weight[2]);
+            ck_assert_double_eq_tol(got[i * D + j], want,
+                                    1e-9 * (1 + fabs(want)));
+        }
+    }
+    slivi_posterior_free(q);
     slivi_target_free(t);
 }
 END_TEST
@@ -241,9 +288,9 @@ START_TEST(estimators_learn_the_score)
                  {"semi-implicit", "sm", 0.1}, /* not its own components' */
                  {"implicit", "sm", 0.03}};
     const char *const options[] = {
-        "precision", "f64", "hidden", "16",   "entropy",  cases[_i].entropy,
-        "batch",     "256", "grow",   "1",    "rate",     "0.01",
-        "schedule",  "constant", "least", "0", NULL};
+        "precision", "f64",      "hidden", "16", "entropy", cases[_i].entropy,
+        "batch",     "256",      "grow",   "1",  "rate",    "0.01",
+        "schedule",  "constant", "least",  "0",  NULL};
     posteriors_normal p = posteriors_plane(1, 1, 0, 0.3);
     slivi_target *t = posteriors_target(&p);
     const int semi = !strcmp(cases[_i].family, "semi-implicit");
@@ -280,6 +327,39 @@ START_TEST(estimators_learn_the_score)
 }
 END_TEST
 
+/* Before they have learnt scores are those of N(0, I), and what they learn at is
+   score-rate times rate. */
+START_TEST(scores_begin_at_the_normal)
+{
+    enum { N = 16 };
+    const char *const options[] = {
+        "precision", "f64",     "hidden",
+        "4",         "entropy", _i ? "sm" : "denoising",
+        "rate",      "1e-5",    "score-rate",
+        "1e-3",      NULL};
+    posteriors_normal p = posteriors_plane(1, 1, 0, 0.3);
+    slivi_target *t = posteriors_target(&p);
+    slivi_posterior *q = posteriors_bent(_i ? "implicit" : "semi-implicit", t,
+                                         options, 0.2);
+    const slivi_run run = step_run(q, N);
+    char text[64];
+
+    if (_i) {
+        ck_assert_int_eq(
+            slivi_score_get(q->estimator, "rate", text, sizeof text), 0);
+        ck_assert_double_eq_tol(atof(text), 1e-8, 1e-14);
+        ck_assert_int_eq(slivi__posterior_teach(q, NULL, 0, 0, 1), 0);
+    }
+    ck_assert_int_eq(slivi__posterior_draws(q, NULL, &run, &q->now), 0);
+    ck_assert_int_eq(q->source->score(q, 0), 0);
+    for (size_t j = 0; j < 2 * N; j++)
+        ck_assert_double_eq_tol(q->score[j], _i ? -q->now.h[j] : -q->now.w[j],
+                                1e-5);
+    slivi_posterior_free(q);
+    slivi_target_free(t);
+}
+END_TEST
+
 /* Base standard: before any training the score is that of N(0, I). */
 START_TEST(standard_base_is_the_normal)
 {
@@ -310,235 +390,6 @@ START_TEST(standard_base_is_the_normal)
 }
 END_TEST
 
-/* ---- gradients of a step --------------------------------------------------- */
-
-/* What a step at the present parameters puts into the learner's gradient. */
-static void step_gradient(slivi_posterior *q, const double *contexts,
-                          size_t rows, const double *values, double *gradient)
-{
-    double norm;
-
-    slivi_params_set(q->params, values);
-    ck_assert_msg(slivi__posterior_step(q, contexts, rows, &norm) == 0, "%s",
-                  slivi_errmsg());
-    memcpy(gradient, slivi_learner_gradient(q->learner),
-           slivi_params_size(q->params) * sizeof *gradient);
-    slivi_params_set(q->params, values);
-}
-
-/* Semi-implicit with its net at zero: N(a, B'B + s^2), as an affine map. */
-static posteriors_affine linear_map(const slivi_posterior *q)
-{
-    const double *x = slivi_params_const_values(q->params);
-    const double *a = x + slivi_params_view(q->params, (size_t)q->view_a)->offset;
-    const double *l = x + slivi_params_view(q->params, (size_t)q->view_b)->offset;
-    const double *b = x
-                      + slivi_params_view(q->params, (size_t)q->view_skip)
-                            ->offset;
-    posteriors_affine f = {{a[0], a[1]}, {0}};
-    double v[3] = {exp(2 * l[0]), 0, exp(2 * l[1])};
-
-    for (size_t k = 0; k < q->noise; k++) {
-        v[0] += b[2 * k] * b[2 * k];
-        v[1] += b[2 * k] * b[2 * k + 1];
-        v[2] += b[2 * k + 1] * b[2 * k + 1];
-    }
-    f.t[0] = sqrt(v[0]);
-    f.t[2] = v[1] / f.t[0];
-    f.t[3] = sqrt(v[2] - f.t[2] * f.t[2]);
-    return f;
-}
-
-/* KL(q || p), the mean over contexts, at these parameters. */
-static double kl_at(slivi_posterior *q, const posteriors_normal *p,
-                    const double *contexts, size_t rows, const double *values)
-{
-    double sum = 0;
-
-    slivi_params_set(q->params, values);
-    for (size_t i = 0; i < rows; i++) {
-        const posteriors_affine f = q->family->is_mixture
-                                        ? linear_map(q)
-                                        : posteriors_map(q, contexts + i);
-        sum += posteriors_kl(q, &f, p, contexts[i]) / (double)rows;
-    }
-    return sum;
-}
-
-/* 1: the last layer of a net that is to stay at zero. */
-static int stays(const slivi_posterior *q, size_t i)
-{
-    for (size_t j = 0; j < slivi_params_views(q->params); j++) {
-        const slivi_view *v = slivi_params_view(q->params, j);
-        if (i >= v->offset && i < v->offset + v->rows * v->cols)
-            return !strncmp(v->name, "net.", 4);
-    }
-    return 0;
-}
-
-/* The mean of many steps' gradients is the derivative of KL in closed form. */
-START_TEST(steps_descend_kl)
-{
-    enum { STEPS = 60, MOST = 200, ROWS = 3 };
-    static const struct {
-        const char *family, *entropy, *batch;
-        int amortised;
-        double size;
-    } cases[] = {{"gaussian-diag", "closed", "512", 0, 0.3},
-                 {"gaussian-full", "closed", "512", 0, 0.3},
-                 {"gaussian-full", "closed", "512", 1, 0.3},
-                 {"gaussian-diag", "closed", "512", 1, 0.3},
-                 {"implicit", "sm", "512", 0, 0},
-                 {"semi-implicit", "mixture", "512", 0, 0}};
-    const char *const options[] = {
-        "precision", "f64", "hidden", "3", "entropy", cases[_i].entropy,
-        "batch", cases[_i].batch, "grow", "1", "mixture", "512", "least", "0",
-        "score-rate", "1e-6", "score-steps", "1", "rate", "1e-6", NULL};
-    const double contexts[ROWS] = {-0.5, 0.2, 1.1};
-    posteriors_normal p = posteriors_plane(0.8, 1.2, 0.7, 0.5);
-    p.slope[0] = 0.6;
-    p.slope[1] = -0.9;
-    slivi_target *t = cases[_i].amortised ? posteriors_amortised(&p)
-                                          : posteriors_target(&p);
-    slivi_posterior *q = posteriors_bent(cases[_i].family, t, options,
-                                         cases[_i].size);
-    const size_t count = slivi_params_size(q->params);
-    double x[MOST], g[MOST], mean[MOST] = {0}, square[MOST] = {0};
-    double noise = 0, norm = 0;
-
-    ck_assert_uint_le(count, MOST);
-    slivi_params_get(q->params, x);
-    for (size_t i = 0; i < count && cases[_i].size == 0; i++)
-        if (!stays(q, i))
-            x[i] += 0.3 * sin(1.0 + (double)i);
-    if (slivi__posterior_learns(q)) /* as fits begin */
-        ck_assert_int_eq(slivi__posterior_teach(q, NULL, 0, 0, 1), 0);
-    for (size_t s = 0; s < STEPS; s++) {
-        step_gradient(q, contexts, ROWS, x, g);
-        for (size_t i = 0; i < count; i++) {
-            mean[i] += g[i] / STEPS;
-            square[i] += g[i] * g[i] / STEPS;
-        }
-    }
-    for (size_t i = 0; i < count; i++) {
-        const double h = 1e-5, at = x[i];
-        const double se = sqrt(fmax(square[i] - mean[i] * mean[i], 0) / STEPS);
-        if (stays(q, i))
-            continue;
-        x[i] = at + h;
-        const double up = kl_at(q, &p, contexts, ROWS, x);
-        x[i] = at - h;
-        const double slope = (up - kl_at(q, &p, contexts, ROWS, x)) / (2 * h);
-        x[i] = at;
-        ck_assert_msg(fabs(mean[i] - slope) <= 4.5 * se + 1e-7,
-                      "parameter %zu: %g, difference %g, se %g", i, mean[i],
-                      slope, se);
-        noise += se * se;
-        norm += slope * slope;
-    }
-    ck_assert_msg(noise < 0.0025 * norm, "%g", sqrt(noise / norm));
-    slivi_posterior_free(q);
-    slivi_target_free(t);
-}
-END_TEST
-
-/* At the optimum the path gradient has no variance. */
-START_TEST(path_gradients_vanish_at_the_optimum)
-{
-    static const char *const options[] = {"precision", "f64", "batch", "16",
-                                          NULL};
-    posteriors_normal p = posteriors_plane(0.8, 1.2, 0.7, 0.5);
-    slivi_target *t = posteriors_target(&p);
-    slivi_posterior *q = posteriors_make("gaussian-full", t, options);
-    double norm;
-
-    ck_assert_int_eq(slivi__posterior_ready(q), 0);
-    memcpy(q->mean, p.mean, 2 * sizeof *q->mean);
-    q->chol[0] = 0.8; /* of the covariance */
-    q->chol[2] = 0.5 * 1.2;
-    q->chol[3] = sqrt(0.75) * 1.2;
-    q->whitened = 1;
-    ck_assert_int_eq(slivi__posterior_step(q, NULL, 0, &norm), 0);
-    ck_assert_double_lt(norm, 1e-13);
-    ck_assert_double_lt(q->gap, 1e-13);
-    slivi_posterior_free(q);
-    slivi_target_free(t);
-}
-END_TEST
-
-/* ---- ksivi ----------------------------------------------------------------- */
-
-/* The U-statistic, of the target without contexts, with kernel width h2. */
-static double stein_of(slivi_posterior *q, size_t n, double beta, double h2)
-{
-    const slivi_run run = step_run(q, n);
-    double f[64], lp[32], sum = 0;
-
-    ck_assert_int_eq(slivi__posterior_draws(q, NULL, &run, &q->now), 0);
-    ck_assert_int_eq(slivi__posterior_place(q, n, q->now.w, q->z), 0);
-    ck_assert_int_eq(slivi_target_eval(q->target, n, q->z, NULL, lp, q->pull),
-                     0);
-    ck_assert_int_eq(slivi__posterior_pull(q, n, q->pull, f), 0);
-    for (size_t i = 0; i < 2 * n; i++)
-        f[i] = beta * f[i] + q->now.u[i] * exp(-q->now.log_s[i]);
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < n; j++) {
-            const double *a = q->now.w + 2 * i, *b = q->now.w + 2 * j;
-            const double r = (a[0] - b[0]) * (a[0] - b[0])
-                             + (a[1] - b[1]) * (a[1] - b[1]);
-            if (i != j)
-                sum += exp(-0.5 * r / h2)
-                       * (f[2 * i] * f[2 * j] + f[2 * i + 1] * f[2 * j + 1]);
-        }
-    return sum / (double)(n * (n - 1));
-}
-
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-START_TEST(ksivi_descends_its_statistic)
-{
-    enum { N = 14, MOST = 200 };
-    static const char *const options[] = {
-        "precision", "f64", "hidden", "4", "entropy", "ksivi", "batch", "14",
-        "grow", "1", "rate", "1e-6", "anneal", "0.5", "beta", "0.4",
-        "average", "0", NULL};
-    slivi_target *t = slivi_target_create(2, posteriors_banana, NULL);
-    slivi_posterior *q = posteriors_bent("semi-implicit", t, options, 0.3);
-    const size_t count = slivi_params_size(q->params);
-    const slivi_run run = step_run(q, N);
-    double x[MOST], g[MOST], width[N / 2], most = 0;
-
-    ck_assert_uint_le(count, MOST);
-    slivi_params_get(q->params, x);
-    step_gradient(q, NULL, 0, x, g);
-    ck_assert_int_eq(slivi__posterior_draws(q, NULL, &run, &q->now), 0);
-    for (size_t i = 0; i < N / 2; i++)
-        width[i] = pow(q->now.w[4 * i] - q->now.w[4 * i + 2], 2)
-                   + pow(q->now.w[4 * i + 1] - q->now.w[4 * i + 3], 2);
-    qsort(width, N / 2, sizeof *width, ascending);
-    for (size_t i = 0; i < count; i++) {
-        const double h = 1e-5, at = x[i];
-        x[i] = at + h;
-        slivi_params_set(q->params, x);
-        const double up = stein_of(q, N, 0.4, width[N / 4]);
-        x[i] = at - h;
-        slivi_params_set(q->params, x);
-        const double slope = (up - stein_of(q, N, 0.4, width[N / 4])) / (2 * h);
-        x[i] = at;
-        ck_assert_msg(fabs(g[i] - slope) < 1e-5 * (1 + fabs(slope)),
-                      "parameter %zu: %g, difference %g", i, g[i], slope);
-        most = fmax(most, fabs(slope));
-    }
-    ck_assert_double_gt(most, 0.05);
-    slivi_posterior_free(q);
-    slivi_target_free(t);
-}
-END_TEST
-
 Suite *slivi_suite_posterior_sources(void)
 {
     Suite *s = suite_create("posterior_sources");
@@ -547,13 +398,12 @@ Suite *slivi_suite_posterior_sources(void)
     tcase_set_timeout(c, 60);
     tcase_add_loop_test(c, closed_scores_are_exact, 0, 4);
     tcase_add_test(c, mixture_leans_to_its_own_component_as_1_over_k2);
+    tcase_add_loop_test(c, mixture_is_a_jackknife, 0, 2);
     tcase_add_test(c, mixture_of_many_is_the_score);
     tcase_add_test(c, denoising_learns_the_score);
     tcase_add_loop_test(c, estimators_learn_the_score, 0, 5);
+    tcase_add_loop_test(c, scores_begin_at_the_normal, 0, 2);
     tcase_add_loop_test(c, standard_base_is_the_normal, 0, 2);
-    tcase_add_loop_test(c, steps_descend_kl, 0, 6);
-    tcase_add_test(c, path_gradients_vanish_at_the_optimum);
-    tcase_add_test(c, ksivi_descends_its_statistic);
     suite_add_tcase(s, c);
     return s;
 }

@@ -20,6 +20,7 @@ struct slivi_hmc_workspace {
     double *p;        /* n x d, momenta */
     double *kinetic;  /* n, energies before */
     double *u;        /* n, uniform */
+    double *next;     /* d, where a chain goes */
 };
 
 slivi_hmc slivi_hmc_default(void)
@@ -42,7 +43,7 @@ slivi_hmc_workspace *slivi_hmc_workspace_create(size_t n, size_t d)
                                 "dimensions",
                                 n, d);
     if (slivi__mul(d, 3, &each) || slivi__add(each, 3, &each)
-        || slivi__mul(n, each, &count))
+        || slivi__mul(n, each, &count) || slivi__add(count, d, &count))
         return NULL;
     ws = slivi__alloc(1, sizeof *ws);
     if (ws == NULL)
@@ -60,6 +61,7 @@ slivi_hmc_workspace *slivi_hmc_workspace_create(size_t n, size_t d)
     ws->lp = ws->p + n * d;
     ws->kinetic = ws->lp + n;
     ws->u = ws->kinetic + n;
+    ws->next = ws->u + n;
     return ws;
 }
 
@@ -185,32 +187,42 @@ static void kick(const slivi__target *target, const slivi_chains *c, double *p,
 }
 
 /* x += eps p / mass, where that is finite; else the chain is lost, and stays
-   at a point where the density can be asked for. */
-static void drift(slivi_chains *c, double *p, const slivi_hmc *how)
+   at a point where the density can be asked for.  next: room for d, or NULL. */
+static void drift(slivi_chains *c, double *p, const slivi_hmc *how,
+                  double *next)
 {
+    const double *mass = how->mass;
+
     for (size_t i = 0; i < c->n; i++, p += c->d) {
         const double eps = step_size(how, i);
         double *x = c->x + i * c->d, sum = 0;
 
-        for (size_t j = 0; j < c->d; j++)
-            sum += 0 * (x[j] + eps * (how->mass ? p[j] / how->mass[j] : p[j]));
+        for (size_t j = 0; j < c->d; j++) {
+            const double y = x[j] + eps * (mass ? p[j] / mass[j] : p[j]);
+
+            sum += 0 * y;
+            if (next)
+                next[j] = y;
+        }
         if (sum != 0) {
             p[0] = NAN;
             continue;
         }
         for (size_t j = 0; j < c->d; j++)
-            x[j] += eps * (how->mass ? p[j] / how->mass[j] : p[j]);
+            x[j] = next   ? next[j]
+                   : mass ? x[j] + eps * (p[j] / mass[j])
+                          : x[j] + eps * p[j];
     }
 }
 
 static int leapfrog(const slivi__target *target, slivi_chains *c, double *p,
-                    const slivi_hmc *how)
+                    const slivi_hmc *how, double *next)
 {
     kick(target, c, p, how, 0.5);
     for (size_t l = 1; l <= how->leapfrogs; l++) {
         int status;
 
-        drift(c, p, how);
+        drift(c, p, how, next);
         status = slivi__hmc_evaluate(target, c);
         if (status != 0)
             return status;
@@ -231,7 +243,7 @@ int slivi_hmc_leapfrog(slivi_chains *chains, double *p,
 
     if (status == 0)
         status = check_steps(chains, how);
-    return status != 0 ? status : leapfrog(&target, chains, p, how);
+    return status != 0 ? status : leapfrog(&target, chains, p, how, NULL);
 }
 
 /* -- the transition -------------------------------------------------------- */
@@ -305,7 +317,7 @@ int slivi__hmc_move(slivi_hmc_workspace *ws, slivi_chains *c,
     memcpy(to.x, c->x, n * d * sizeof *to.x);
     memcpy(to.grad, c->grad, n * d * sizeof *to.grad);
     memcpy(to.lp, c->lp, n * sizeof *to.lp);
-    status = leapfrog(target, &to, ws->p, how);
+    status = leapfrog(target, &to, ws->p, how, ws->next);
     if (status != 0)
         return status;
     for (size_t i = 0; i < n; i++) {

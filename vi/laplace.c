@@ -149,28 +149,30 @@ static int ascend(climb *c, size_t steps)
     return status;
 }
 
-/* The matrix <- minus the Hessian, by central differences over steps that are small
-   beside what the pairs say of each coordinate's scale. */
+/* The gradient at now + h e_i, to next. */
+static int probe(climb *c, size_t i, double h)
+{
+    memcpy(c->next.x, c->now.x, c->d * sizeof *c->next.x);
+    c->next.x[i] += h;
+    return evaluate(c, &c->next);
+}
+
+/* The matrix <- minus the Hessian, by central differences, each over a step
+   that changes log p by little: one well within a standard deviation. */
 static int curvature(climb *c, double *hessian)
 {
     const size_t d = c->d;
     int status = 0;
     for (size_t i = 0; i < d && !status; i++) {
-        const double x = c->now.x[i];
-        double h = 1e-5 * fmax(1, fabs(x)), grown;
-        memcpy(c->next.x, c->now.x, d * sizeof *c->next.x);
-        for (int tries = 0; tries < 20 && !status; tries++, h *= 0.25) {
-            c->next.x[i] = x + h;
-            status = evaluate(c, &c->next);
+        double h = 4e-5 * fmax(1, fabs(c->now.x[i])), grown = INFINITY;
+        for (int tries = 0; tries < 20 && !(grown < 1e-2) && !status; tries++) {
+            h *= 0.25;
+            status = probe(c, i, h);
             grown = fabs(c->next.lp - c->now.lp);
-            if (status || grown < 1e-2) /* well within a standard deviation */
-                break;
         }
-        if (status)
-            break;
         memcpy(c->direction, c->next.g, d * sizeof *c->direction);
-        c->next.x[i] = x - h;
-        status = evaluate(c, &c->next);
+        if (!status)
+            status = probe(c, i, -h);
         for (size_t j = 0; j < d; j++)
             hessian[i * d + j] = (c->next.g[j] - c->direction[j]) / (2 * h);
     }
@@ -248,12 +250,13 @@ static int make_room(climb *c)
 }
 
 /* Newton's steps from where the climb ended, which L-BFGS may have done far from
-   the mode along a direction that is much wider than others. */
+   the mode along a direction that is much wider than others; cov is that of
+   where they end. */
 static int settle(climb *c, double *h, double *cov)
 {
     const size_t d = c->d;
     int status = 0, moved = 1;
-    for (int t = 0; t < NEWTONS && moved && !status; t++) {
+    for (int t = 0; moved && !status; t++) {
         double promise = 0;
         status = curvature(c, h);
         if (!status)
@@ -262,10 +265,9 @@ static int settle(climb *c, double *h, double *cov)
             c->direction[i] = dot(d, cov + i * d, c->now.g);
             promise += c->direction[i] * c->now.g[i];
         }
-        if (!(promise > 1e-8))
+        if (status || !(promise > 1e-8) || t == NEWTONS)
             break;
-        if (!status)
-            status = advance(c, &moved);
+        status = advance(c, &moved);
     }
     return status;
 }

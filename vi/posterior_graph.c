@@ -54,30 +54,41 @@ static int build_draw(const slivi_posterior *q, slivi__posterior_plan *p)
 }
 
 /* log sum_k N(w; mu_k, s_k^2), without a factor of pi, and its gradient:
-     log N = -|(w - mu)/s|^2 / 2 - sum log s,
-   the square multiplied out, so that products do the work. */
+     log N = -|(w - mu)/s|^2 / 2 - sum log s
+           = [w^2 w 1] [-1/(2 s^2)  mu/s^2  -level]',
+   the square multiplied out, so that one product does the work.  With e =
+   exp(log N - max) the gradient is (2 w * (e a) + e b) / sum e, a and b the
+   first columns of the right factor: a product again, and by hand, as n x K
+   numbers need not be divided. */
 static int build_mixture(const slivi_posterior *q, slivi__posterior_plan *p)
 {
     slivi_graph *g = p->g;
+    const size_t d = q->d;
     const ptrdiff_t count = (ptrdiff_t)q->components;
-    input(p, IN_W, "draws", SLIVI_ROWS, q->d);
-    input(p, IN_H, "means", count, q->d);
-    input(p, IN_LOG_S, "log s", count, q->d);
+    input(p, IN_W, "draws", SLIVI_ROWS, d);
+    input(p, IN_H, "means", count, d);
+    input(p, IN_LOG_S, "log s", count, d);
     slivi_node w = p->in[IN_W], mu = p->in[IN_H], log_s = p->in[IN_LOG_S];
     slivi_node precision = slivi_exp(g, slivi_scale(g, log_s, -2));
     slivi_node line = slivi_mul(g, mu, precision);
     slivi_node level = slivi_add(
         g, slivi_row_sum(g, log_s),
         slivi_scale(g, slivi_row_dot(g, mu, line), 0.5));
-    slivi_node square = slivi_matmul(
-        g, slivi_square(g, w),
-        slivi_transpose(g, slivi_scale(g, precision, -0.5)));
-    slivi_node all = slivi_add(g, square,
-                               slivi_matmul(g, w, slivi_transpose(g, line)));
-    slivi_node log_sum = slivi_log_sum_exp(
-        g, slivi_sub(g, all, slivi_transpose(g, level)));
-    p->out[0] = log_sum;
-    p->out[1] = slivi_grad(g, log_sum, w);
+    slivi_node factor = slivi_concat(g, slivi_scale(g, precision, -0.5), line);
+    slivi_node one = slivi_broadcast(g, slivi_constant(g, 1), SLIVI_ROWS, 1);
+    slivi_node left = slivi_concat(g, slivi_concat(g, slivi_square(g, w), w),
+                                   one);
+    slivi_node right = slivi_concat(g, factor, slivi_neg(g, level));
+    slivi_node all = slivi_matmul(g, left, slivi_transpose(g, right));
+    slivi_node top = slivi_row_max(g, all);
+    slivi_node e = slivi_exp(g, slivi_sub(g, all, top));
+    slivi_node sum = slivi_row_sum(g, e);
+    slivi_node slope = slivi_matmul(g, e, factor);
+    slivi_node twice = slivi_scale(g, slivi_columns(g, slope, 0, d), 2);
+    p->out[0] = slivi_add(g, top, slivi_log(g, sum));
+    p->out[1] = slivi_div(
+        g, slivi_add(g, slivi_mul(g, w, twice), slivi_columns(g, slope, d, d)),
+        sum);
     return slivi_graph_status(g);
 }
 

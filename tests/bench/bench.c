@@ -3,9 +3,11 @@
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #include "cases.h"
+#include "entropy.h"
 #include "machine.h"
 #include "memory.h"
 #include "peer.h"
+#include "posterior.h"
 #include "report.h"
 #include "verify.h"
 
@@ -43,12 +45,39 @@ static const struct {
     {"--json", "FILE", offsetof(command, json), "write all figures to FILE"},
     {"--peer", "COMMAND", offsetof(command, peer),
      "another program in the same run, see tests/bench/peer.h"},
-    {"--case", "memory", offsetof(command, one_case),
-     "resident memory at two steps of long runs, instead of times;\n"
-     "                       takes --mnist and --json only"},
+    {"--case", "NAME", offsetof(command, one_case),
+     "something else instead, see below"},
 };
 
 enum { OPTIONS = sizeof options / sizeof *options };
+
+/* What --case names. */
+typedef struct study {
+    const char *name;
+    int times; /* takes --only, --repeat and --peer, too */
+    int (*run)(const command *c, json_t *rows);
+    const char *help;
+} study;
+
+static int study_memory(const command *c, json_t *rows);
+static int study_posterior(const command *c, json_t *rows);
+static int study_entropy(const command *c, json_t *rows);
+
+static const study studies[] = {
+    {"memory", 0, study_memory, "resident memory at two steps of long runs"},
+    {"posterior", 1, study_posterior,
+     "steps of posteriors, --peer tests/bench/peer/sivi.py beside them"},
+    {"entropy", 0, study_entropy,
+     "a known entropy's gradient by score estimators (some minutes)"},
+    {NULL, 0, NULL, NULL}};
+
+static const study *study_find(const char *name)
+{
+    const study *s = studies;
+    while (s->name && strcmp(s->name, name))
+        s++;
+    return s->name ? s : NULL;
+}
 
 static const char legend[] =
     "Columns: ms for a step; of sgemm: its rate over that of a product of\n"
@@ -67,6 +96,10 @@ static int help(FILE *out)
             legend);
     for (const bench_case *c = bench_cases; c->name; c++)
         fprintf(out, "  %s\n", c->name);
+    fprintf(out, "\n--case, each with --json:\n");
+    for (const study *s = studies; s->name; s++)
+        fprintf(out, "  %-10s %s%s\n", s->name, s->help,
+                s->times ? "; --only, --repeat" : "");
     return out == stdout ? 0 : 2;
 }
 
@@ -105,6 +138,18 @@ static int any_chosen(const command *c)
     return 0;
 }
 
+static int check_study(const command *c, int given)
+{
+    const study *s = study_find(c->one_case);
+    if (!s)
+        return complain("--case takes memory, posterior or entropy; for times "
+                        "of others there is --only",
+                        c->one_case);
+    if (!s->times && (c->only || c->peer || given))
+        return complain("takes --mnist and --json only", s->name);
+    return 0;
+}
+
 static int read_command(command *c, int argc, char **argv)
 {
     int given = 0; /* --repeat or --threads, which have defaults */
@@ -128,14 +173,10 @@ static int read_command(command *c, int argc, char **argv)
     if (*end || repeats < 1 || repeats > RACE_REPEATS_MOST)
         return complain("--repeat wants a number from 1 to 10000", c->repeat);
     c->repeats = (size_t)repeats;
+    if (c->one_case)
+        return check_study(c, given);
     if (c->only && !any_chosen(c))
         return complain("no case's name contains", c->only);
-    if (c->one_case && strcmp(c->one_case, "memory"))
-        return complain("--case takes memory; for times there is --only",
-                        c->one_case);
-    if (c->one_case && (c->only || c->peer || given))
-        return complain("--case memory goes with --mnist and --json only",
-                        "others are given");
     return read_threads(c);
 }
 
@@ -245,6 +286,17 @@ static int time_all(const command *c, const images *im, json_t *all)
     return 0;
 }
 
+static int take_images(const command *c, images *im, json_t *all)
+{
+    int status = images_read(im, c->mnist, IMAGES);
+    if (status)
+        return status;
+    json_object_set_new(all, "images", json_string(im->source));
+    printf("# %-16s %s, %.1f %% ones when binarised\n\n", "images", im->source,
+           100 * im->ones);
+    return 0;
+}
+
 static int run(const command *c, json_t *all)
 {
     images im = {0};
@@ -252,23 +304,44 @@ static int run(const command *c, json_t *all)
     json_object_set_new(all, "verified", verified);
     int status = check_flops();
     if (!status)
-        status = images_read(&im, c->mnist, IMAGES);
-    if (!status) {
-        json_object_set_new(all, "images", json_string(im.source));
-        printf("# %-16s %s, %.1f %% ones when binarised\n\n", "images",
-               im.source, 100 * im.ones);
-    }
-    if (!status && c->one_case) {
-        json_t *rows = json_array();
-        json_object_set_new(all, "memory", rows);
-        status = memory_measure(&im, rows);
-    } else if (!status) {
+        status = take_images(c, &im, all);
+    if (!status)
         status = verify_all(c, &im, verified);
-        if (!status)
-            status = time_all(c, &im, all);
-    }
+    if (!status)
+        status = time_all(c, &im, all);
     images_clear(&im);
     return status;
+}
+
+/* ---- --case --------------------------------------------------------------- */
+
+static int study_memory(const command *c, json_t *rows)
+{
+    images im = {0};
+    int status = images_read(&im, c->mnist, IMAGES);
+    if (!status)
+        status = memory_measure(&im, rows);
+    images_clear(&im);
+    return status;
+}
+
+static int study_posterior(const command *c, json_t *rows)
+{
+    return posterior_measure(c->only, c->repeats, c->peer, rows);
+}
+
+static int study_entropy(const command *c, json_t *rows)
+{
+    (void)c;
+    return entropy_measure(rows);
+}
+
+static int run_study(const command *c, json_t *all)
+{
+    json_t *rows = json_array();
+    json_object_set_new(all, c->one_case, rows);
+    putchar('\n');
+    return study_find(c->one_case)->run(c, rows);
 }
 
 int main(int argc, char **argv)
@@ -288,7 +361,7 @@ int main(int argc, char **argv)
         return complain("no memory", "json");
     json_object_set_new(all, "machine", machine);
     machine_print(machine);
-    int status = run(&c, all);
+    int status = (c.one_case ? run_study : run)(&c, all);
     if (status)
         code = complain("failed", slivi_errmsg());
     if (c.json && json_dump_file(all, c.json, JSON_INDENT(1)))

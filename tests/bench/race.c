@@ -13,11 +13,16 @@
 
 static const double block_seconds = 0.02;
 
-double race_now(void)
+static double seconds_of(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double race_now(void)
+{
+    return seconds_of(CLOCK_MONOTONIC);
 }
 
 int race_add(race *r, const char *group, const char *version, size_t threads,
@@ -44,26 +49,28 @@ void race_clear(race *r)
 }
 
 /* Seconds for each of `inner` steps. */
-static int time_block(const contender *c, double *seconds)
+static int time_block(const race *r, const contender *c, double *seconds)
 {
+    const clockid_t clock = r->own_time ? CLOCK_THREAD_CPUTIME_ID
+                                        : CLOCK_MONOTONIC;
     int status = 0;
-    const double start = race_now();
+    const double start = seconds_of(clock);
     for (size_t i = 0; i < c->inner && !status; i++)
         status = c->run.step(c->run.ctx);
-    *seconds = (race_now() - start) / (double)c->inner;
+    *seconds = (seconds_of(clock) - start) / (double)c->inner;
     return status;
 }
 
 /* Steps for a block, from the faster of two tries after a first step. */
-static int calibrate(contender *c)
+static int calibrate(const race *r, contender *c)
 {
     double once, again;
     c->inner = 1;
     int status = c->run.step(c->run.ctx);
     if (!status)
-        status = time_block(c, &once);
+        status = time_block(r, c, &once);
     if (!status)
-        status = time_block(c, &again);
+        status = time_block(r, c, &again);
     if (!status)
         c->inner = (size_t)fmax(1, block_seconds / fmin(once, again));
     return status;
@@ -76,14 +83,14 @@ int race_run(race *r, size_t repeats, int (*between)(void *ctx), void *ctx)
     for (size_t i = 0; i < r->count && !status; i++) {
         contender *c = &r->at[i];
         c->seconds = slivi__alloc(r->repeats, sizeof *c->seconds);
-        status = c->seconds ? calibrate(c) : SLIVI_ENOMEM;
+        status = c->seconds ? calibrate(r, c) : SLIVI_ENOMEM;
     }
     for (size_t k = 0; k < r->repeats && !status; k++) {
         for (size_t i = 0; i < r->count && !status; i++) {
             contender *c = &r->at[(i + k) % r->count];
             status = c->run.step(c->run.ctx); /* its memory into the caches */
             if (!status)
-                status = time_block(c, &c->seconds[k]);
+                status = time_block(r, c, &c->seconds[k]);
         }
         if (between && !status)
             status = between(ctx);

@@ -31,6 +31,8 @@ enum { RACE_MOST = 192, RACE_REPEATS_MOST = 10000 };
 typedef struct race {
     contender at[RACE_MOST];
     size_t count, repeats;
+    int own_time; /* times are of the thread, whatever else the machine runs:
+                     for contenders that have no other threads */
 } race;
 
 /* Takes over the runner in any case. */
