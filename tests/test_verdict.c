@@ -55,7 +55,7 @@ START_TEST(exact_draws_pass)
     const slivi_target_entry *e = slivi_target_entry_find(exact[_i]);
     slivi_target *t = slivi_target_named(exact[_i], NULL, 0, 1);
     ck_assert_int_eq(e->exact(N, 11, draws), 0);
-    slivi_verdict *v = verdicts_judge(t, N, verdicts_quick(2));
+    slivi_verdict *v = verdicts_judge(t, N, verdicts_quick(5));
     for (size_t i = 0; i < slivi_verdict_checks(v); i++) {
         const slivi_verdict_check *c = slivi_verdict_check_at(v, i);
         ck_assert_msg(c->outcome != SLIVI_VERDICT_FAIL, "%s: %g of %g, %s",
