@@ -2,6 +2,8 @@
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #include "marginals.h"
+#include "complain.h"
+#include "report.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -300,7 +302,7 @@ static void add_legend(FILE *f, const char *other)
     fputs("</p>\n", f);
 }
 
-char *marginals_html(const outcome *o, const reference *ref)
+static char *make_html(const outcome *o, const reference *ref)
 {
     const size_t shown = o->columns < MARGINALS ? o->columns : MARGINALS;
     const double *x = ref->draws ? ref->draws : o->moved;
@@ -338,4 +340,40 @@ char *marginals_html(const outcome *o, const reference *ref)
         return text;
     free(text);
     return NULL;
+}
+
+/* ---- with curves ------------------------------------------------------------------ */
+
+static const report_plot plots[] = {
+    {"Bound",
+     "nats",
+     {"bound", "best"},
+     {"at this step", "best so far"},
+     "E log p - log q of fixed draws: never above the log evidence on average, "
+     "and there for q = p."},
+    {"Gap",
+     "per dimension",
+     {"gap"},
+     {"of the two scores"},
+     "Root mean square of grad log q - grad log p along a step's draws, in "
+     "whitened units: 0 for q = p."},
+    {"Gradient",
+     "norm",
+     {"norm"},
+     {"of the step"},
+     "Growth without end means a rate that is too high."},
+    {NULL, NULL, {NULL}, {NULL}, NULL},
+};
+
+int marginals_report(const inference *r, const outcome *o, const reference *ref)
+{
+    char title[256];
+    char *inset = make_html(o, ref);
+    snprintf(title, sizeof title, "%s: %s, %s, entropy %s", program_name,
+             args_text(r->args, "target"), args_text(r->args, "posterior"),
+             args_text(r->args, "entropy"));
+    int status = inset ? report_write(&r->place, title, plots, NULL, inset)
+                       : complain("no memory");
+    free(inset);
+    return status;
 }

@@ -1,4 +1,4 @@
-/* marginals.h - the section of report.html that shows a posterior: verdict,
+/* marginals.h - report.html of a posterior: verdict,
    parameters, marginals and pairs.
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
@@ -8,7 +8,9 @@
 #include "outcome.h"
 #include "reference.h"
 
-/* HTML, which the caller frees; NULL without memory. */
-char *marginals_html(const outcome *o, const reference *ref);
+/* Writes report.html, with the curves of training.  Complains and returns an
+   exit code on failure. */
+int marginals_report(const inference *r, const outcome *o,
+                     const reference *ref);
 
 #endif

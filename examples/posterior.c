@@ -1,5 +1,4 @@
-/* posterior.c - fit a posterior to a log density, and judge it:
-   slivi-posterior.
+/* posterior.c - fit a posterior to a log density, judge it: slivi-posterior.
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #include "complain.h"
@@ -7,7 +6,6 @@
 #include "marginals.h"
 #include "outcome.h"
 #include "reference.h"
-#include "report.h"
 
 #include <slivi/learn.h>
 #include <slivi/status.h>
@@ -68,11 +66,9 @@ static void record_run(const inference *r, json_t *result)
     record_text(result, "version", slivi_version());
 }
 
-/* The numbers that stand by themselves, then the table, then the verdict. */
 static int print(const inference *r, const outcome *o, const json_t *result)
 {
-    const int is_json = args_given(r->args, "json");
-    if (is_json)
+    if (args_given(r->args, "json"))
         return record_print(result, 1);
     json_t *flat = json_copy((json_t *)result);
     json_object_del(flat, "parameters");
@@ -86,43 +82,9 @@ static int print(const inference *r, const outcome *o, const json_t *result)
         if (slivi_verdict_print(o->verdict, stdout))
             status = complain("standard output: %s", slivi_errmsg());
     }
-    printf("\n%s/report.html\n%s/draws.csv\n", r->place.folder,
-           r->place.folder);
+    const char *folder = r->place.folder;
+    printf("\n%s/report.html\n%s/draws.csv\n", folder, folder);
     return status ? status : experiment_flush();
-}
-
-static const report_plot plots[] = {
-    {"Bound",
-     "nats",
-     {"bound", "best"},
-     {"at this step", "best so far"},
-     "E log p - log q of fixed draws: never above the log evidence on average, "
-     "and there for q = p."},
-    {"Gap",
-     "per dimension",
-     {"gap"},
-     {"of the two scores"},
-     "Root mean square of grad log q - grad log p along a step's draws, in "
-     "whitened units: 0 for q = p."},
-    {"Gradient",
-     "norm",
-     {"norm"},
-     {"of the step"},
-     "Growth without end means a rate that is too high."},
-    {NULL, NULL, {NULL}, {NULL}, NULL},
-};
-
-static int show(const inference *r, const outcome *o, const reference *ref)
-{
-    char title[256];
-    char *inset = marginals_html(o, ref);
-    snprintf(title, sizeof title, "%s: %s, %s, entropy %s", program_name,
-             args_text(r->args, "target"), args_text(r->args, "posterior"),
-             args_text(r->args, "entropy"));
-    int status = inset ? report_write(&r->place, title, plots, NULL, inset)
-                       : complain("no memory");
-    free(inset);
-    return status;
 }
 
 static int finish(const inference *r, reference *ref)
@@ -134,7 +96,7 @@ static int finish(const inference *r, reference *ref)
     if (!status)
         status = record_write(&r->place, "result.json", json_incref(result));
     if (!status)
-        status = show(r, &o, ref);
+        status = marginals_report(r, &o, ref);
     if (!status)
         status = print(r, &o, result);
     outcome_clear(&o);
@@ -144,7 +106,6 @@ static int finish(const inference *r, reference *ref)
 
 /* ---- the program ------------------------------------------------------------ */
 
-/* One line about the signal that ended a run, and the exit code. */
 static int stopped(const inference *r, const char *how)
 {
     if (!args_given(r->args, "quiet"))

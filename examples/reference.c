@@ -238,9 +238,10 @@ static int draw_exact(reference *ref, const inference *r)
 /* ---- HMC ---------------------------------------------------------------------- */
 
 enum { STARTS = 900, TRIES = 100, ROUNDS = 4, KEPT = 25000 };
-static const double spread = 3, wanted = 10000, most_rhat = 1.01;
+static const double spread = 2, wanted = 10000, most_rhat = 1.01,
+                    hopeless = 1.5, most_gradients = 3e7;
 
-/* About q's mean, in three of its standard deviations. */
+/* About q's mean, in twice its standard deviations. */
 static int find_starts(const inference *r, size_t n, const double *z,
                        size_t chains, double *starts)
 {
@@ -307,9 +308,11 @@ static int sample(reference *ref, const inference *r, const double *starts,
         if (status)
             return complain("hmc: %s", slivi_errmsg());
         const double ess = ref->report.ess, rhat = ref->report.rhat;
-        if (ess >= wanted || !(ess > 0) || !(rhat <= 10 * most_rhat))
-            return 0;
+        const double spent = (double)ref->report.gradients;
         const double more = fmin(1.3 * wanted / ess, 30);
+        if (ess >= wanted || !(ess > 0) || !(rhat <= hopeless)
+            || spent * more > most_gradients)
+            return 0;
         const size_t all = (size_t)((double)(how->draws * how->thin) * more);
         how->thin = (all + KEPT - 1) / KEPT;
         how->draws = all / how->thin;

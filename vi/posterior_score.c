@@ -213,14 +213,18 @@ static int loss_estimator(slivi_posterior *q, double *loss)
     return slivi_score_loss(q->estimator, seen(q), contexts(q), q->now.n, loss);
 }
 
+/* Kernels are made of a step's draws, and have nothing to keep. */
 static int save_estimator(slivi_posterior *q, slivi_checkpoint *c)
 {
-    return q->estimator->trained ? q->estimator->type->save(q->estimator, c)
-                                 : 0;
+    return slivi__posterior_learns(q)
+               ? q->estimator->type->save(q->estimator, c)
+               : 0;
 }
 
 static int load_estimator(slivi_posterior *q, const slivi_checkpoint *c)
 {
+    if (!slivi__posterior_learns(q))
+        return 0;
     int status = q->estimator->type->load(q->estimator, c);
     q->estimator->trained = !status;
     return status;
