@@ -80,7 +80,7 @@ near worst_w1_q 0 0.1
 near worst_ratio_hmc 0.85 1.15
 near energy_floor 0.0001 0.1
 near kl -0.15 0.15
-near evaluations 300 1000000
+near evaluations 38400 1000000 # 300 steps of 128 draws at least
 test "$(value reference)/$(value draws)/$(value dimension)" = exact/4000/5 ||
     complain "result tells of another reference or other draws"
 case $(value verdict) in pass | fail | unsure) ;; *) complain "no verdict" ;; esac
@@ -159,6 +159,25 @@ awk -v a="$(value quadrant_minus_minus_true)" \
 near quadrant_tv 0.03 0.5 # one Gaussian has no four modes
 near quadrant_tv_floor 0.001 0.02
 test -z "$(value verdict)" || complain "--verdict no judges"
+
+# ---- over seeds: the median of two is their mean, the worst the larger ------
+
+results=${SLIVI_RESULTS:-./slivi-results}
+# shellcheck disable=SC2086
+run 0 $plain --target gaussian --verdict no --seed 5 --out "$folder/seed5" --json
+if "$results" "$a/deep" "$folder/seed5" --csv >"$folder/table"; then
+    awk -F , -v x="$(value worst_shift_q "$a/deep/result.json")" \
+        -v y="$(value worst_shift_q)" 'NR == 1 { for (i = 1; i <= NF; i++) k[$i] = i }
+        NR == 2 { m = $k["worst_shift_q_median"]; w = $k["worst_shift_q_worst"]
+            good = $k["seeds"] == 2 && (m - (x + y) / 2) ^ 2 < 1e-16 &&
+                (w - (x > y ? x : y)) ^ 2 < 1e-16 }
+        END { exit !(good && NR == 2) }' "$folder/table" ||
+        complain "slivi-results: $(cat "$folder/table")"
+else
+    complain "slivi-results fails"
+fi
+"$results" "$a/deep" "$a/deep" >"$folder/table" 2>&1 &&
+    complain "slivi-results takes a run twice"
 
 # ---- help and choices -----------------------------------------------------
 

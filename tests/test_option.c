@@ -229,19 +229,22 @@ START_TEST(test_numbers)
     const struct {
         const char *name;
         double value;
-    } wrong[] = {{"noise", NAN},  {"noise", 2},    {"offset", INFINITY},
-                 {"slices", 2.5}, {"slices", -3},  {"slices", 0},
-                 {"slices", NAN}, {"large", 2e19}, {"large", INFINITY},
-                 {"hidden", 3},   {"law", 1},      {"seed", 1}};
+    } wrong[] = {{"noise", NAN},  {"noise", 2},     {"offset", INFINITY},
+                 {"slices", 2.5}, {"slices", -3},   {"slices", 0},
+                 {"slices", NAN}, {"large", 2e19},  {"large", INFINITY},
+                 {"hidden", 3},   {"seed", 2.5},    {"seed", -1},
+                 {"seed", NAN},   {"seed", 0x1p54}, {"law", 1}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         ck_assert_msg(
             slivi_options_set_number(table, &s, wrong[i].name, wrong[i].value)
                 == SLIVI_EINVAL,
             "%s %g", wrong[i].name, wrong[i].value);
-    CHECK_WORDS("option seed: takes text");
+    CHECK_WORDS("option law: takes text");
     CHECK_FAILS(slivi_options_set_number(table, &s, "slices", 2.5),
                 SLIVI_EINVAL, "option slices: \"2.5\" " SLICES);
     ck_assert_mem_eq(&s, &before, sizeof s);
+    ck_assert_int_eq(slivi_options_set_number(table, &s, "seed", 0x1p53), 0);
+    ck_assert_uint_eq(s.seed, 9007199254740992u);
 }
 END_TEST
 

@@ -255,7 +255,7 @@ static void wanted_name(const slivi_option *o, char text[WANTED])
 static const kind kinds[] = {
     [SLIVI_OPTION_REAL] = {parse_real, print_real, wanted_real, 1},
     [SLIVI_OPTION_SIZE] = {parse_size, print_size, wanted_size, 1},
-    [SLIVI_OPTION_SEED] = {parse_seed, print_seed, wanted_seed, 0},
+    [SLIVI_OPTION_SEED] = {parse_seed, print_seed, wanted_seed, 1},
     [SLIVI_OPTION_LIST] = {parse_list, print_list, wanted_list, 0},
     [SLIVI_OPTION_NAME] = {parse_name, print_name, wanted_name, 0},
 };
@@ -350,7 +350,12 @@ int slivi_options_set_number(const slivi_option *table, void *options,
         return slivi__fail(SLIVI_EINVAL, "option %s: takes text: %s", name,
                            wanted);
     }
-    if (o->kind == SLIVI_OPTION_SIZE && fabs(value) < 1e19
+    if (o->kind == SLIVI_OPTION_SEED && !(fabs(value) <= 0x1p53))
+        return slivi__fail(SLIVI_EINVAL,
+                           "option %s: a seed beyond 2^53 is not exact as a "
+                           "number; give it as text",
+                           name);
+    if (o->kind != SLIVI_OPTION_REAL && fabs(value) < 1e19
         && floor(value) >= value)
         snprintf(text, sizeof text, "%.0f", value + 0.0); /* 0 for -0 */
     else

@@ -47,7 +47,7 @@ int slivi_options_default(const slivi_option *table, void *options);
    and the message names the option, the text and what was expected. */
 int slivi_options_set(const slivi_option *table, void *options,
                       const char *name, const char *text);
-/* The same from a number, for REAL and SIZE. */
+/* The same from a number, for REAL and SIZE, and SEED up to 2^53. */
 int slivi_options_set_number(const slivi_option *table, void *options,
                              const char *name, double value);
 
