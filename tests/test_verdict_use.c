@@ -80,6 +80,12 @@ START_TEST(weights_that_four_times_as_many_components_change)
     verdicts_is(v, "psis", SLIVI_VERDICT_PASS);
     ck_assert_double_eq(slivi_verdict_khat(v, 0), slivi_verdict_khat(v, 1));
     slivi_verdict_free(v);
+    for (size_t i = 0; i < N; i++) /* weights are as good: log q is not there */
+        lq[i] = lq4[i] + 0.3;
+    v = slivi_verdict_create(t, N, draws, NULL, lq, lq4, &how);
+    ck_assert_double_lt(slivi_verdict_khat(v, 0), 0.7);
+    verdicts_is(v, "psis", SLIVI_VERDICT_UNSURE);
+    slivi_verdict_free(v);
     slivi_target_free(t);
 }
 END_TEST

@@ -185,7 +185,7 @@ int slivi_psis(size_t n, double *lw, double *k, double *ess)
         *k = smooth(n, lw, order, y);
         worth = normalise(n, lw);
         if (ess != NULL)
-            *ess = worth;
+            *ess = fmin(worth, (double)n); /* above by rounding alone */
     }
     slivi__free(y);
     slivi__free(order);

@@ -41,6 +41,19 @@ static int weigh(slivi__scene *s, int four, double *lw, double *ess)
     return slivi_psis(s->n, lw, &s->v->khat[four], ess);
 }
 
+/* By how much log q falls, on average, from K components to 4K.  Where a
+   mixture shows q's density that is next to nothing; where it shows little but
+   each draw's own component, log 4: then weights tell nothing of q. */
+#define SETTLED 0.2
+
+static double fall(const slivi__scene *s)
+{
+    double sum = 0;
+    for (size_t i = 0; i < s->n && s->log_q[1]; i++)
+        sum += s->log_q[0][i] - s->log_q[1][i];
+    return sum / (double)s->n;
+}
+
 static void judge_weights(const slivi__scene *s, slivi_verdict_check *out)
 {
     const double *k = s->v->khat;
@@ -54,6 +67,14 @@ static void judge_weights(const slivi__scene *s, slivi_verdict_check *out)
                     && !(fabs(k[0] - k[1]) <= fmax(0.2, 4 * se));
     if (far && !(fmin(k[0], k[1]) > out->level))
         out->outcome = SLIVI_VERDICT_UNSURE;
+    if (fall(s) > SETTLED) {
+        out->outcome = SLIVI_VERDICT_UNSURE;
+        snprintf(out->detail, sizeof out->detail,
+                 "k-hat %.2f, but K components do not show q's density: with "
+                 "4K log q is lower by %.2g",
+                 k[0], fall(s));
+        return;
+    }
     if (isnan(k[1]))
         snprintf(out->detail, sizeof out->detail,
                  "k-hat %.2f; the draws are worth %.3g %%", k[0],

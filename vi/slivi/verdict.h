@@ -16,8 +16,9 @@
                 nothing.  Cannot see a mode that q lacks, nor weights of modes
                 that lie apart.
      psis       k-hat of the weights p/q at K and 4K components of q's density,
-                and the share of draws that they are worth.  Cannot see what q
-                does not cover; says little about moments.
+                and the share of draws that they are worth; unsure where log q
+                still falls from K to 4K.  Cannot see what q does not cover;
+                says little about moments.
      shift      z-scores of the change of means, variances and of log p when
                 HMC goes on from draws of q with a step size tuned on other
                 chains and then frozen: averages over the later half of the
@@ -101,7 +102,8 @@ typedef struct slivi_verdict slivi_verdict;
 /* draws: n x d (unbounded coordinates), n >= 1000, independent draws of q; c:
    the one context (k numbers) of an amortised target, or NULL.  log_q (n),
    unless NULL, is log q (any constant) at each, for the weights; log_q4 (n),
-   unless NULL, the same from four times as many components.  All draws serve
+   unless NULL, the same, with the same constant, from four times as many
+   components.  All draws serve
    stein and psis, subsets the rest.  how may be NULL: the defaults.  A target
    with rows of data is left at all of them.  NULL with SLIVI_EINVAL,
    SLIVI_ENONFINITE (a draw, or log q, is not finite), SLIVI_ENOMEM, or what
