@@ -111,7 +111,7 @@ static int record_measures(const inference *r, const ruler *u, const double *z,
     return status;
 }
 
-/* ---- quadrants ---------------------------------------------------------------- */
+/* ---- quadrants ----------------------------------------------------------- */
 
 enum { QUADRANTS = 4 }; /* (-,-), (-,+), (+,-), (+,+) */
 

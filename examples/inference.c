@@ -20,7 +20,7 @@ static int fail(void)
     return complain("%s", slivi_errmsg());
 }
 
-/* ---- options -------------------------------------------------------------- */
+/* ---- options ------------------------------------------------------------- */
 
 typedef struct own_options {
     char posterior[SLIVI_NAME_MAX], verdict[SLIVI_NAME_MAX];
@@ -89,7 +89,7 @@ void inference_list(void)
            "a Stan model that BridgeStan has compiled to SO, and its data");
 }
 
-/* ---- the target ------------------------------------------------------------- */
+/* ---- the target ---------------------------------------------------------- */
 
 /* bridgestan:SO,JSON */
 static slivi_target *open_stan(const char *spec, unsigned seed)
@@ -311,7 +311,7 @@ void inference_close(inference *r)
     slivi_pool_free(r->pool);
 }
 
-/* ---- training --------------------------------------------------------------- */
+/* ---- training ------------------------------------------------------------ */
 
 static int save(inference *r)
 {

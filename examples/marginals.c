@@ -48,7 +48,7 @@ static void put(FILE *f, const char *plain)
             putc(*plain, f);
 }
 
-/* ---- the verdict ------------------------------------------------------------ */
+/* ---- the verdict --------------------------------------------------------- */
 
 static void add_verdict(FILE *f, const slivi_verdict *v)
 {
@@ -83,7 +83,7 @@ static void add_verdict(FILE *f, const slivi_verdict *v)
           f);
 }
 
-/* ---- the table --------------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------- */
 
 static void add_number(FILE *f, const char *format, double value)
 {
@@ -144,7 +144,7 @@ static void add_table(FILE *f, const table *t)
                 t->parameters - shown);
 }
 
-/* ---- marginals ------------------------------------------------------------------ */
+/* ---- marginals ----------------------------------------------------------- */
 
 /* A column of n rows. */
 typedef struct column {
@@ -232,7 +232,7 @@ static void add_marginal(FILE *f, const char *name, const column *q,
     fputs("</svg>\n</figure>\n", f);
 }
 
-/* ---- pairs ------------------------------------------------------------------------ */
+/* ---- pairs --------------------------------------------------------------- */
 
 static double place(double x, double low, double high)
 {
@@ -292,7 +292,7 @@ static void add_pairs(FILE *f, const outcome *o, const double *other, size_t n)
     fputs("</svg>\n</figure>\n", f);
 }
 
-/* ---- all of it ---------------------------------------------------------------------- */
+/* ---- all of it ----------------------------------------------------------- */
 
 static void add_legend(FILE *f, const char *other)
 {
@@ -342,7 +342,7 @@ static char *make_html(const outcome *o, const reference *ref)
     return NULL;
 }
 
-/* ---- with curves ------------------------------------------------------------------ */
+/* ---- with curves --------------------------------------------------------- */
 
 static const report_plot plots[] = {
     {"Bound",

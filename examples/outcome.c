@@ -40,7 +40,7 @@ static double *outside(const inference *r, size_t n, const double *z)
     return theta;
 }
 
-/* ---- draws and weights ------------------------------------------------------ */
+/* ---- draws and weights --------------------------------------------------- */
 
 typedef struct densities {
     double *p, *q, *q4; /* logs, of every draw; q NULL: none */
@@ -149,7 +149,7 @@ static int weigh(outcome *o, const densities *l, json_t *result)
     return status;
 }
 
-/* ---- the verdict ------------------------------------------------------------- */
+/* ---- the verdict --------------------------------------------------------- */
 
 static void record_check(json_t *checks, const slivi_verdict_check *c)
 {
@@ -209,7 +209,7 @@ static int judge(outcome *o, const inference *r, const densities *l,
     return moved ? take_moved(o, r, moved) : 0;
 }
 
-/* ---- the reference ------------------------------------------------------------- */
+/* ---- the reference ------------------------------------------------------- */
 
 static int record_reference(const outcome *o, const inference *r,
                             reference *ref, json_t *result)
@@ -257,7 +257,7 @@ static int compare(outcome *o, const inference *r, const reference *ref,
     return status;
 }
 
-/* ---- files ------------------------------------------------------------------- */
+/* ---- files --------------------------------------------------------------- */
 
 /* Names with a comma stand in quotes. */
 static void write_name(FILE *f, const char *name)
@@ -291,7 +291,7 @@ static int write_draws(const outcome *o, const inference *r)
     return status;
 }
 
-/* ---- all of it ------------------------------------------------------------------ */
+/* ---- all of it ----------------------------------------------------------- */
 
 int outcome_make(outcome *o, const inference *r, reference *ref, json_t *result)
 {

@@ -44,7 +44,7 @@ static const args_spec spec = {
     tables,
 };
 
-/* ---- results -------------------------------------------------------------- */
+/* ---- results ------------------------------------------------------------- */
 
 static void record_run(const inference *r, json_t *result)
 {
@@ -104,7 +104,7 @@ static int finish(const inference *r, reference *ref)
     return status;
 }
 
-/* ---- the program ------------------------------------------------------------ */
+/* ---- the program --------------------------------------------------------- */
 
 static int stopped(const inference *r, const char *how)
 {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- runs ------------------------------------------------------------------ */
+/* ---- runs ---------------------------------------------------------------- */
 
 typedef struct one {
     const char *folder;
@@ -131,7 +131,7 @@ static int find_options(table *t)
     return 0;
 }
 
-/* ---- numbers --------------------------------------------------------------- */
+/* ---- numbers ------------------------------------------------------------- */
 
 /* What is summed up over seeds; of a ratio how far it is from 1. */
 static const struct measure {
@@ -240,7 +240,7 @@ static int is_shown(const table *t, size_t i)
     return 0;
 }
 
-/* ---- printing ---------------------------------------------------------------- */
+/* ---- printing ------------------------------------------------------------ */
 
 /* The cell of a row, or of the heading where r is NULL. */
 static void write_cell(const table *t, const row *r, size_t i, int all,
@@ -361,7 +361,7 @@ static int print(const table *t, const args *a)
     return experiment_flush();
 }
 
-/* ---- all of it ------------------------------------------------------------------ */
+/* ---- all of it ----------------------------------------------------------- */
 
 int posterior_summary(size_t count, char **folders, const args *a)
 {

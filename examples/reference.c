@@ -13,7 +13,7 @@
 #include <string.h>
 #include <zlib.h>
 
-/* ---- files ---------------------------------------------------------------- */
+/* ---- files --------------------------------------------------------------- */
 
 enum { LINE = 1 << 20, FEWEST = 10 };
 
@@ -204,7 +204,7 @@ static int read_file(reference *ref, const inference *r, const char *path)
     return status;
 }
 
-/* ---- exact draws ------------------------------------------------------------ */
+/* ---- exact draws --------------------------------------------------------- */
 
 enum { EXACT_SEED = 7919 }; /* away from the seeds that people take */
 
@@ -235,7 +235,7 @@ static int draw_exact(reference *ref, const inference *r)
     return status;
 }
 
-/* ---- HMC ---------------------------------------------------------------------- */
+/* ---- HMC ----------------------------------------------------------------- */
 
 enum { STARTS = 900, TRIES = 100, ROUNDS = 4, KEPT = 25000 };
 static const double spread = 2, wanted = 10000, most_rhat = 1.01,

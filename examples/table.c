@@ -15,7 +15,7 @@ const char *const table_keys[TABLE_COLUMNS] = {"q", "psis", "hmc", "reference"};
 static const double levels[TABLE_QUANTILES] = {0.05, 0.5, 0.95};
 static const char *const level_keys[TABLE_QUANTILES] = {"q05", "q50", "q95"};
 
-/* ---- one parameter ---------------------------------------------------------- */
+/* ---- one parameter ------------------------------------------------------- */
 
 typedef struct point {
     double x, w;
@@ -78,7 +78,7 @@ static void compare_with(table_cell *c, const table_cell *reference)
     c->w1 /= reference->sd;
 }
 
-/* ---- all of them -------------------------------------------------------------- */
+/* ---- all of them --------------------------------------------------------- */
 
 const table_cell *table_at(const table *t, size_t parameter, size_t column)
 {
@@ -155,7 +155,7 @@ void table_clear(table *t)
     *t = (table){0};
 }
 
-/* ---- showing it ----------------------------------------------------------------- */
+/* ---- showing it ---------------------------------------------------------- */
 
 static json_t *cell_json(const table_cell *c, int is_compared)
 {

@@ -16,7 +16,7 @@ static encoding encode(const slivi_vae *v, slivi__vae_plan *p)
     return v->family->encode(v, p, SLIVI_ROWS, SLIVI__VAE_NOISE);
 }
 
-/* ---- densities ------------------------------------------------------------ */
+/* ---- densities ----------------------------------------------------------- */
 
 /* KL(N(mu, sigma^2) | N(0, I)) = sum (mu^2 + sigma^2 - 1 - 2 log sigma) / 2 */
 static slivi_node kl(slivi_graph *g, const encoding *e)

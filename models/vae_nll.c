@@ -54,7 +54,7 @@ typedef struct sampler {
     float *x;             /* rows of one image, as many as a Gaussian's draws */
 } sampler;
 
-/* ---- the model as the samplers want it ------------------------------------ */
+/* ---- the model as the samplers want it ----------------------------------- */
 
 static void load_z(const slivi_vae *v, slivi__vae_plan *p, const double *z,
                    size_t count)
@@ -102,7 +102,7 @@ static int log_density(size_t n, size_t d, const double *z, double *lp,
     return status;
 }
 
-/* ---- starts --------------------------------------------------------------- */
+/* ---- starts -------------------------------------------------------------- */
 
 static int draw_encoder(sampler *s, const float *x, uint64_t image, double *z)
 {
@@ -165,7 +165,7 @@ static int start(sampler *s, const float *x, uint64_t image, size_t first,
     return status;
 }
 
-/* ---- modes ------------------------------------------------------------------ */
+/* ---- modes --------------------------------------------------------------- */
 
 /* Orders peaks by mass and keeps those that differ and matter; returns how
    many. */
@@ -235,7 +235,7 @@ static int find_modes(sampler *s, const float *x, size_t n, uint64_t image)
     return status;
 }
 
-/* ---- an image ------------------------------------------------------------- */
+/* ---- an image ------------------------------------------------------------ */
 
 /* Gaussians at the modes, and the estimate with them. */
 static int estimate_at(sampler *s, const float *x, uint64_t image, size_t n,
@@ -287,7 +287,7 @@ static int estimate(sampler *s, const float *x, uint64_t image, size_t i,
                : estimate_from_draws(s, x, image, e);
 }
 
-/* ---- memory ----------------------------------------------------------------- */
+/* ---- memory -------------------------------------------------------------- */
 
 static int prepare_modes(sampler *s)
 {

@@ -87,7 +87,7 @@ static slivi_run model_run(const slivi_vae *v, size_t n)
                                + slivi_learner_steps(v->learner)};
 }
 
-/* ---- pushes that no net makes --------------------------------------------- */
+/* ---- pushes that no net makes -------------------------------------------- */
 
 /* Between a plan's memory, slice by slice, and doubles with an image's draws
    together: draw s of image i is row s n + i there and i particles + s here. */
@@ -162,7 +162,7 @@ static int step_pushes(slivi_vae *v, const float *x, size_t n,
     return 0;
 }
 
-/* ---- the step -------------------------------------------------------------- */
+/* ---- the step ------------------------------------------------------------ */
 
 static int step_model(slivi_vae *v, const float *x, size_t n,
                       slivi_vae_losses *losses)

@@ -10,7 +10,7 @@
 
 static const double log_2pi = 1.83787706640934548356;
 
-/* ---- matrices -------------------------------------------------------------- */
+/* ---- matrices ------------------------------------------------------------ */
 
 /* Gauss with pivots on a copy; b (d) may be NULL. */
 static double eliminate(size_t d, const double *matrix, double *b)
@@ -60,7 +60,7 @@ void posteriors_solve(size_t d, const double *a, double *b)
     eliminate(d, a, b);
 }
 
-/* ---- targets --------------------------------------------------------------- */
+/* ---- targets ------------------------------------------------------------- */
 
 posteriors_normal posteriors_plane(double sd1, double sd2, double mean,
                                    double rho)
@@ -127,7 +127,7 @@ int posteriors_banana(size_t n, size_t d, const double *x, double *lp,
     return 0;
 }
 
-/* ---- posteriors ------------------------------------------------------------ */
+/* ---- posteriors ---------------------------------------------------------- */
 
 slivi_posterior *posteriors_make(const char *family, slivi_target *t,
                                  const char *const *options)
@@ -189,7 +189,7 @@ int posteriors_same(slivi_posterior *a, slivi_posterior *b)
     return !memcmp(x, y, N * a->d * sizeof *x);
 }
 
-/* ---- small ones ------------------------------------------------------------ */
+/* ---- small ones ---------------------------------------------------------- */
 
 const double posteriors_contexts[POSTERIORS_ROWS] = {-1, -0.3, 0.2, 0.9, 1.4};
 
@@ -238,7 +238,7 @@ slivi_posterior_progress posteriors_fit_small(int kind, slivi_posterior *q)
                           amortised ? POSTERIORS_ROWS : 0);
 }
 
-/* ---- affine maps ----------------------------------------------------------- */
+/* ---- affine maps --------------------------------------------------------- */
 
 posteriors_affine posteriors_map(slivi_posterior *q, const double *c)
 {

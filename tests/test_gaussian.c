@@ -174,7 +174,7 @@ START_TEST(steps_widen_little)
 }
 END_TEST
 
-/* ---- what is no Gaussian ------------------------------------------------------ */
+/* ---- what is no Gaussian ------------------------------------------------- */
 
 /* log p = z - e^z a (log of a gamma variable's density) */
 static int skewed(size_t n, size_t d, const double *z, double *lp, double *grad,
@@ -254,7 +254,7 @@ START_TEST(what_loses_is_given_up)
 }
 END_TEST
 
-/* ---- what cannot be done ------------------------------------------------------ */
+/* ---- what cannot be done ------------------------------------------------- */
 
 static int not_finite(size_t n, size_t d, const double *z, double *lp,
                       double *grad, void *ctx)

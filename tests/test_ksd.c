@@ -40,7 +40,7 @@ static slivi_ksd_report pairs(size_t n, size_t d, const double *x,
     return out;
 }
 
-/* ---- the kernels ---------------------------------------------------------- */
+/* ---- the kernels --------------------------------------------------------- */
 
 enum { D = 3 };
 
@@ -140,7 +140,7 @@ START_TEST(whitening_is_a_change_of_coordinates)
 }
 END_TEST
 
-/* ---- signs ----------------------------------------------------------------- */
+/* ---- signs --------------------------------------------------------------- */
 
 /* Two points: e'he is +-h, so the level is |u| for small alpha, and either all
    signs give as much as u < 0 or about half as much as u > 0. */
@@ -213,7 +213,7 @@ START_TEST(others_do_not_pass)
 }
 END_TEST
 
-/* ---- use ------------------------------------------------------------------- */
+/* ---- use ----------------------------------------------------------------- */
 
 START_TEST(seeds_and_memory)
 {

@@ -111,7 +111,7 @@ START_TEST(energy_of_one_law)
 }
 END_TEST
 
-/* ---- nearest neighbours --------------------------------------------------- */
+/* ---- nearest neighbours -------------------------------------------------- */
 
 /* The k-th smallest distance of x from rows of y but row `not`. */
 static double kth(size_t d, const double *x, size_t m, const double *y,
@@ -236,7 +236,7 @@ START_TEST(kl_of_equal_points_is_refused)
 }
 END_TEST
 
-/* ---- on a line ------------------------------------------------------------ */
+/* ---- on a line ----------------------------------------------------------- */
 
 /* int |F - G| dx, by counting in every interval. */
 static double areas(size_t n, const double *z, size_t m, const double *y)
@@ -287,7 +287,7 @@ START_TEST(wasserstein_by_hand_of_columns)
 }
 END_TEST
 
-/* ---- use ------------------------------------------------------------------ */
+/* ---- use ----------------------------------------------------------------- */
 
 static void everything(slivi_neighbours *ws, size_t n, const double *z,
                        size_t m, const double *y, double *out)

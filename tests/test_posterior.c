@@ -13,7 +13,7 @@ static const double log_2pi = 1.83787706640934548356;
 
 static const char *const exact[] = {"precision", "f64", "hidden", "4", NULL};
 
-/* ---- Gaussians ------------------------------------------------------------- */
+/* ---- Gaussians ----------------------------------------------------------- */
 
 static posteriors_normal space(void)
 {
@@ -138,7 +138,7 @@ START_TEST(gaussian_draws_have_their_moments)
 }
 END_TEST
 
-/* ---- semi-implicit --------------------------------------------------------- */
+/* ---- semi-implicit ------------------------------------------------------- */
 
 static const char *const few[] = {
     "precision", "f64", "hidden", "6", "mixture", "4", "batch", "64", NULL};

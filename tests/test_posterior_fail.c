@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- targets that fail ----------------------------------------------------- */
+/* ---- targets that fail --------------------------------------------------- */
 
 typedef struct wild {
     posteriors_normal p;
@@ -122,7 +122,7 @@ START_TEST(refused_draws_are_counted_and_push_nothing)
 }
 END_TEST
 
-/* ---- memory ---------------------------------------------------------------- */
+/* ---- memory -------------------------------------------------------------- */
 
 typedef struct calls {
     const scratch_memory *memory;

@@ -14,7 +14,7 @@ static slivi_run step_run(const slivi_posterior *q, size_t n)
     return slivi__posterior_run(q, n, SLIVI__FOR_STEP, 0);
 }
 
-/* ---- gradients of a step --------------------------------------------------- */
+/* ---- gradients of a step ------------------------------------------------- */
 
 /* What a step at the present parameters puts into the learner's gradient. */
 static void step_gradient(slivi_posterior *q, const double *contexts,
@@ -178,7 +178,7 @@ START_TEST(path_gradients_vanish_at_the_optimum)
 }
 END_TEST
 
-/* ---- nets ------------------------------------------------------------------ */
+/* ---- nets ---------------------------------------------------------------- */
 
 /* The pushes of a step at its draws: -E[pull' w] + E[score' h] - log |T|. */
 static double pushed(slivi_posterior *q, const double *values,
@@ -249,7 +249,7 @@ START_TEST(every_parameter_is_pushed)
 }
 END_TEST
 
-/* ---- ksivi ----------------------------------------------------------------- */
+/* ---- ksivi --------------------------------------------------------------- */
 
 /* The U-statistic, of the target without contexts, with kernel width h2. */
 static double stein_of(slivi_posterior *q, size_t n, double beta, double h2)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the same bits --------------------------------------------------------- */
+/* ---- the same bits ------------------------------------------------------- */
 
 START_TEST(threads_do_not_change_bits)
 {
@@ -146,7 +146,7 @@ START_TEST(options_have_an_effect)
 END_TEST
 enum { OPTION_CASES = 22 };
 
-/* ---- what grows ------------------------------------------------------------ */
+/* ---- what grows ---------------------------------------------------------- */
 
 START_TEST(steps_grow_and_anneal)
 {
@@ -231,7 +231,7 @@ START_TEST(scores_learn_in_every_step)
 }
 END_TEST
 
-/* ---- reports --------------------------------------------------------------- */
+/* ---- reports ------------------------------------------------------------- */
 
 typedef struct diary {
     size_t looks, best, used; /* used: the step whose parameters are */
@@ -404,7 +404,7 @@ START_TEST(the_bound_is_minus_kl)
 }
 END_TEST
 
-/* ---- refusals -------------------------------------------------------------- */
+/* ---- refusals ------------------------------------------------------------ */
 
 START_TEST(refusals_say_why)
 {

@@ -393,7 +393,7 @@ START_TEST(estimates_are_unbiased)
 }
 END_TEST
 
-/* ---- two modes ------------------------------------------------------------- */
+/* ---- two modes ----------------------------------------------------------- */
 
 enum { COPIES = 3 };
 
@@ -530,7 +530,7 @@ START_TEST(a_climb_without_ground)
 }
 END_TEST
 
-/* ---- manners ---------------------------------------------------------------- */
+/* ---- manners ------------------------------------------------------------- */
 
 static int stop_at_three(size_t done, void *ctx)
 {

@@ -42,7 +42,7 @@ static void images(size_t n, float *x)
     free(e);
 }
 
-/* ---- the model by hand ---------------------------------------------------- */
+/* ---- the model by hand --------------------------------------------------- */
 
 /* out = the affine net `name` of in. */
 static void affine(const slivi_params *p, const double *theta, const char *name,
@@ -134,7 +134,7 @@ static void noise(size_t s, size_t i, size_t decoded, int weighted, double *e)
     slivi_draw(slivi_law_normal, &at, 1, Z, e);
 }
 
-/* ---- losses by hand -------------------------------------------------------- */
+/* ---- losses by hand ------------------------------------------------------ */
 
 enum { P = 5, D = 2 }; /* particles, decoded */
 
@@ -434,7 +434,7 @@ START_TEST(exact_traces_of_several_draws)
 }
 END_TEST
 
-/* ---- known optima --------------------------------------------------------- */
+/* ---- known optima -------------------------------------------------------- */
 
 enum { IMAGES = 512 };
 

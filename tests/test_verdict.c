@@ -44,7 +44,7 @@ static void draw_hills(const hills *m, uint64_t seed)
         draws[2 * i] += lq[i] < m->w ? -m->a : m->a;
 }
 
-/* ---- exact draws -------------------------------------------------------------- */
+/* ---- exact draws --------------------------------------------------------- */
 
 static const char *const exact[] = {"gaussian", "banana",     "multimodal",
                                     "x-shaped", "four-modes", "funnel"};
@@ -82,7 +82,7 @@ START_TEST(nobody_knows_the_weights_of_far_modes)
 }
 END_TEST
 
-/* ---- faults ------------------------------------------------------------------- */
+/* ---- faults -------------------------------------------------------------- */
 
 /* q with independent coordinates as KL(q || p) has it. */
 START_TEST(mean_field_fails)

@@ -20,7 +20,7 @@ enum { N = VERDICTS_N };
 static double *const draws = verdicts_draws;
 static double lq[N], lq4[N];
 
-/* ---- weights ------------------------------------------------------------------- */
+/* ---- weights ------------------------------------------------------------- */
 
 /* draws <- s N(0, I), lq <- its log density */
 static void scale_normal(size_t d, double s, double *log_q)
@@ -90,7 +90,7 @@ START_TEST(weights_that_four_times_as_many_components_change)
 }
 END_TEST
 
-/* ---- numbers ---------------------------------------------------------------------- */
+/* ---- numbers ------------------------------------------------------------- */
 
 /* Terms 63 of +-1 about m have no skewness: the score is Student's, made
    normal. */
@@ -140,7 +140,7 @@ START_TEST(levels_are_bonferronis)
 }
 END_TEST
 
-/* ---- columns ----------------------------------------------------------------------- */
+/* ---- columns ------------------------------------------------------------- */
 
 /* log tau ~ N(0, 0.5^2): tau has mean e^(1/8). */
 static int log_normal(size_t n, size_t d, const double *x, double *lp,
@@ -194,7 +194,7 @@ START_TEST(columns_are_in_the_callers_coordinates)
 }
 END_TEST
 
-/* ---- use ------------------------------------------------------------------------------ */
+/* ---- use ----------------------------------------------------------------- */
 
 /* N(c, 1) */
 static int given(size_t n, size_t d, const double *x, size_t k, const double *c,

@@ -54,7 +54,7 @@ void verdicts_is(const slivi_verdict *v, const char *name,
                   c->detail);
 }
 
-/* ---- targets ---------------------------------------------------------------- */
+/* ---- targets ------------------------------------------------------------- */
 
 int verdicts_normal(size_t n, size_t d, const double *x, double *lp,
                     double *grad, void *ctx)

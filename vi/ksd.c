@@ -156,7 +156,7 @@ static void fill(const slivi_ksd *ws, size_t n,
     out->v = (sum + trace) / (a * a);
 }
 
-/* ---- signs ---------------------------------------------------------------- */
+/* ---- signs --------------------------------------------------------------- */
 
 /* values[r] <- e'he for the rows e of signs from `first` on */
 static int draw_values(const slivi_ksd *ws, size_t n, size_t first,
@@ -198,7 +198,7 @@ static int compare(const slivi_ksd *ws, size_t n, double alpha, uint64_t seed,
     return 0;
 }
 
-/* ---- tests ---------------------------------------------------------------- */
+/* ---- tests --------------------------------------------------------------- */
 
 static int check(const slivi_ksd *ws, const char *what, size_t n,
                  const double *l, double alpha)

@@ -79,7 +79,7 @@ static const slivi__source *const sources[] = {
     &slivi__source_closed, &slivi__source_mixture, &slivi__source_denoising,
     &slivi__source_ksivi, NULL};
 
-/* ---- names ------------------------------------------------------------------ */
+/* ---- names --------------------------------------------------------------- */
 
 static const slivi__family *family_find(const char *name)
 {
@@ -111,7 +111,7 @@ const char *slivi_posterior_entropy_help(const char *name)
     return s == &slivi__source_estimator ? slivi_score_help(name) : s->help;
 }
 
-/* ---- creating ----------------------------------------------------------------- */
+/* ---- creating ------------------------------------------------------------ */
 
 slivi_posterior *slivi_posterior_create(const char *family,
                                         slivi_target *target)
@@ -196,7 +196,7 @@ int slivi_posterior_get(const slivi_posterior *q, const char *name, char *text,
                              room);
 }
 
-/* ---- what the options come to -------------------------------------------------- */
+/* ---- what the options come to -------------------------------------------- */
 
 static int settle_source(slivi_posterior *q)
 {
@@ -244,7 +244,7 @@ static int settle(slivi_posterior *q)
     return settle_source(q);
 }
 
-/* ---- building ------------------------------------------------------------------ */
+/* ---- building ------------------------------------------------------------ */
 
 static int make_params(slivi_posterior *q)
 {

@@ -45,7 +45,7 @@ int slivi__posterior_draws(slivi_posterior *q, const void *values,
     return 0;
 }
 
-/* ---- whitening -------------------------------------------------------------- */
+/* ---- whitening ----------------------------------------------------------- */
 
 int slivi__posterior_place(const slivi_posterior *q, size_t n, const double *w,
                            double *z)
@@ -73,7 +73,7 @@ int slivi__posterior_pull(const slivi_posterior *q, size_t n, const double *x,
     return status;
 }
 
-/* ---- density ------------------------------------------------------------------ */
+/* ---- density ------------------------------------------------------------- */
 
 /* log N(w; mu, s^2) of each draw's own component, or of a Gaussian, without
    the factor of pi: -|u|^2 / 2 - sum log s */
@@ -98,7 +98,7 @@ static int make_components(slivi_posterior *q, const void *values,
     int status = slivi__posterior_go(draw, values, run);
     if (status)
         return status;
-    memcpy(mix->in_memory[IN_H], draw->out_memory[OUT_MU], bytes);
+    memcpy(mix->in_memory[IN_MEANS], draw->out_memory[OUT_MU], bytes);
     memcpy(mix->in_memory[IN_LOG_S], draw->out_memory[OUT_LOG_S], bytes);
     return 0;
 }

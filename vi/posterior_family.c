@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- parts ---------------------------------------------------------------- */
+/* ---- parts --------------------------------------------------------------- */
 
 static size_t below(size_t d) /* entries of a triangle without its diagonal */
 {
@@ -105,7 +105,7 @@ static slivi_node net_of(const slivi_posterior *q, slivi__posterior_plan *p,
     return slivi_net_apply(q->net, p->weights, inputs);
 }
 
-/* ---- Gaussians ------------------------------------------------------------ */
+/* ---- Gaussians ----------------------------------------------------------- */
 
 static slivi__family_draw draw_gaussian(const slivi_posterior *q,
                                         slivi__posterior_plan *p, int full)
@@ -139,7 +139,7 @@ static slivi__family_draw draw_full(const slivi_posterior *q,
     return draw_gaussian(q, p, 1);
 }
 
-/* ---- implicit: w = a + T h, h = e_1..d + r(e) ----------------------------- */
+/* ---- implicit: w = a + T h, h = e_1..d + r(e) ---------------------------- */
 
 static int make_implicit(slivi_posterior *q)
 {
@@ -162,7 +162,7 @@ static slivi__family_draw draw_implicit(const slivi_posterior *q,
     return x;
 }
 
-/* ---- semi-implicit: w = a + B e + r(e) + s(e) u --------------------------- */
+/* ---- semi-implicit: w = a + B e + r(e) + s(e) u -------------------------- */
 
 /* Of q's variance at the start, 1 in whitened units, what B e has. */
 #define SKIPPED 0.75

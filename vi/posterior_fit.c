@@ -18,7 +18,7 @@ typedef struct fit {
     slivi_posterior_progress at;
 } fit;
 
-/* ---- whitening -------------------------------------------------------------- */
+/* ---- whitening ----------------------------------------------------------- */
 
 enum { CLIMB = 500, ROUNDS = 100, CONTEXTS_OF_FIT = 32 };
 
@@ -141,7 +141,7 @@ static int whiten(fit *f)
     return status;
 }
 
-/* ---- looks ---------------------------------------------------------------------- */
+/* ---- looks --------------------------------------------------------------- */
 
 static int has_density(const slivi_posterior *q)
 {
@@ -226,7 +226,7 @@ static void keep_best(fit *f)
     q->has_best = 1;
 }
 
-/* ---- how many score steps --------------------------------------------------------- */
+/* ---- how many score steps ------------------------------------------------ */
 
 /* Steps tried, and the gains per dimension of an objective whose minimum is
    about -d/2 above which score steps are doubled, below which halved. */
@@ -271,7 +271,7 @@ static int adapts(const slivi_posterior *q)
     return !q->opt.score_steps && slivi__posterior_learns(q);
 }
 
-/* ---- the loop ---------------------------------------------------------------------- */
+/* ---- the loop ------------------------------------------------------------ */
 
 /* What the posterior itself knows of its progress. */
 static void describe(fit *f)

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* ---- what is in the graphs ------------------------------------------------ */
+/* ---- what is in the graphs ----------------------------------------------- */
 
 static void input(slivi__posterior_plan *p, int which, const char *name,
                   ptrdiff_t rows, size_t cols)
@@ -66,9 +66,9 @@ static int build_mixture(const slivi_posterior *q, slivi__posterior_plan *p)
     const size_t d = q->d;
     const ptrdiff_t count = (ptrdiff_t)q->components;
     input(p, IN_W, "draws", SLIVI_ROWS, d);
-    input(p, IN_H, "means", count, d);
+    input(p, IN_MEANS, "means", count, d);
     input(p, IN_LOG_S, "log s", count, d);
-    slivi_node w = p->in[IN_W], mu = p->in[IN_H], log_s = p->in[IN_LOG_S];
+    slivi_node w = p->in[IN_W], mu = p->in[IN_MEANS], log_s = p->in[IN_LOG_S];
     slivi_node precision = slivi_exp(g, slivi_scale(g, log_s, -2));
     slivi_node line = slivi_mul(g, mu, precision);
     slivi_node level = slivi_add(
@@ -158,7 +158,7 @@ static int (*const builders[SLIVI__POSTERIOR_PLANS])(
     [SLIVI__POSTERIOR_DENOISE] = build_denoise,
 };
 
-/* ---- memory ---------------------------------------------------------------- */
+/* ---- memory -------------------------------------------------------------- */
 
 static size_t entry(const slivi_posterior *q)
 {

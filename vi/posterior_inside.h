@@ -80,7 +80,7 @@ enum slivi__posterior_plan_name {
     SLIVI__POSTERIOR_PLANS
 };
 
-enum { SLIVI__POSTERIOR_INS = 8, SLIVI__POSTERIOR_OUTS = 6 };
+enum { SLIVI__POSTERIOR_INS = 9, SLIVI__POSTERIOR_OUTS = 6 };
 
 /* Inputs and outputs have memory in the graph's precision, for `rows` rows;
    null nodes have none. */
@@ -105,6 +105,7 @@ enum {
     IN_GATHER,
     IN_W,
     IN_H,
+    IN_MEANS,
     IN_LOG_S,
     IN_U
 };
@@ -225,7 +226,7 @@ int slivi__posterior_pull(const slivi_posterior *q, size_t n, const double *x,
 /* Parameters that draws are to be made with: the best, or the averages. */
 const void *slivi__posterior_values(const slivi_posterior *q);
 
-/* ---- posterior_step.c ------------------------------------------------------ */
+/* ---- posterior_step.c ---------------------------------------------------- */
 
 /* Step number t: sizes, and the target's exponent. */
 size_t slivi__posterior_batch(const slivi_posterior *q, size_t t);

@@ -11,7 +11,7 @@
 /* Steps that a score learns of the first q before that moves. */
 enum { HEAD_START = 100 };
 
-/* ---- denoising ---------------------------------------------------------------- */
+/* ---- denoising ----------------------------------------------------------- */
 
 static int make_denoiser(slivi_posterior *q)
 {
@@ -130,7 +130,7 @@ const slivi__source slivi__source_denoising = {
     .load = load_denoiser,
 };
 
-/* ---- estimators ------------------------------------------------------------------ */
+/* ---- estimators ---------------------------------------------------------- */
 
 /* Kernels have no parameters: their samples are the draws themselves. */
 int slivi__posterior_learns(const slivi_posterior *q)

@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-/* ---- closed: the score at w = a + T u is -T'^-1 u ------------------------- */
+/* ---- closed: the score at w = a + T u is -T'^-1 u ------------------------ */
 
 /* T's entry (i, j), j < i: where in the plan's output, which holds one T, or
    one for each draw row by row without the diagonal. */
@@ -52,7 +52,7 @@ const slivi__source slivi__source_closed = {
     .score = score_closed,
 };
 
-/* ---- mixture ----------------------------------------------------------------- */
+/* ---- mixture ------------------------------------------------------------- */
 
 /* Of one draw: log density and score of its own component, and of each half of
    the others. */

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- what grows in training ------------------------------------------------ */
+/* ---- what grows in training ---------------------------------------------- */
 
 /* Powers of 2, at equal parts of the steps, up to `grow`. */
 static size_t growth(const slivi_posterior *q, size_t t)
@@ -38,7 +38,7 @@ double slivi__posterior_beta(const slivi_posterior *q, size_t t)
     return (double)t < end ? pow(q->opt.beta, 1 - (double)t / end) : 1;
 }
 
-/* ---- contexts ----------------------------------------------------------------- */
+/* ---- contexts ------------------------------------------------------------ */
 
 void slivi__posterior_contexts(const slivi_posterior *q, const double *contexts,
                                size_t rows, const slivi_run *run, double *c)
@@ -56,7 +56,7 @@ void slivi__posterior_contexts(const slivi_posterior *q, const double *contexts,
     }
 }
 
-/* ---- parts of a step ------------------------------------------------------------ */
+/* ---- parts of a step ----------------------------------------------------- */
 
 /* z, log p and its gradient in w, times beta. */
 static int ask_target(slivi_posterior *q, double beta)
@@ -138,7 +138,7 @@ int slivi__posterior_teach(slivi_posterior *q, const double *contexts,
     return status;
 }
 
-/* ---- the step --------------------------------------------------------------------- */
+/* ---- the step ------------------------------------------------------------ */
 
 /* From the step's own draws, which it has not seen when it gave their scores,
    and from more of the posterior that has moved on. */

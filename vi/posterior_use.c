@@ -91,7 +91,7 @@ int slivi_posterior_weigh(slivi_posterior *q, size_t n, const double *c,
     return status;
 }
 
-/* ---- at other points --------------------------------------------------------- */
+/* ---- at other points ----------------------------------------------------- */
 
 /* w = L^-1 (z - m) */
 static void whiten_points(const slivi_posterior *q, size_t n, const double *z,

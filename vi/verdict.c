@@ -19,7 +19,7 @@ slivi_verdict_options slivi_verdict_default(void)
     return how;
 }
 
-/* ---- what is asked of the target ------------------------------------------ */
+/* ---- what is asked of the target ----------------------------------------- */
 
 int slivi__verdict_density(size_t n, size_t d, const double *x, double *lp,
                            double *grad, void *scene)
@@ -50,7 +50,7 @@ const char *slivi__verdict_label(const slivi__scene *s, size_t j, char room[32])
     return room;
 }
 
-/* ---- arguments ------------------------------------------------------------- */
+/* ---- arguments ----------------------------------------------------------- */
 
 static int check_options(const slivi_verdict_options *how)
 {
@@ -98,7 +98,7 @@ static int check(const slivi__scene *s, size_t k, const double *c)
     return status;
 }
 
-/* ---- q's moments ------------------------------------------------------------ */
+/* ---- q's moments --------------------------------------------------------- */
 
 /* From the first draw on: equal draws have no spread, to the last bit. */
 static void set_mean(slivi__scene *s)
@@ -175,7 +175,7 @@ static int set_moments(slivi__scene *s)
     return slivi__cholesky(d, s->l);
 }
 
-/* ---- the columns ------------------------------------------------------------- */
+/* ---- the columns --------------------------------------------------------- */
 
 /* Adds to column `at` of all rows n points with these weights (NULL: equal);
    mean and sd hold sums until slivi's columns are settled.  `from`: what is
@@ -239,7 +239,7 @@ static int fill_rows(slivi__scene *s)
     return status;
 }
 
-/* ---- making ------------------------------------------------------------------ */
+/* ---- making -------------------------------------------------------------- */
 
 static int open_scene(slivi__scene *s, size_t k, const double *c)
 {
@@ -362,7 +362,7 @@ void slivi_verdict_free(slivi_verdict *v)
     slivi__free(v);
 }
 
-/* ---- reading ------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------- */
 
 enum slivi_verdict_outcome slivi_verdict_outcome(const slivi_verdict *v)
 {

@@ -18,7 +18,7 @@ enum {
    makes a difference to none of the other checks. */
 #define OUTSIDE 1e-3
 
-/* ---- support ----------------------------------------------------------------- */
+/* ---- support ------------------------------------------------------------- */
 
 static int support(slivi__scene *s, slivi_verdict_check *out)
 {
@@ -32,7 +32,7 @@ static int support(slivi__scene *s, slivi_verdict_check *out)
     return 0;
 }
 
-/* ---- weights ------------------------------------------------------------------- */
+/* ---- weights ------------------------------------------------------------- */
 
 static int weigh(slivi__scene *s, int four, double *lw, double *ess)
 {
@@ -111,7 +111,7 @@ static int psis(slivi__scene *s, slivi_verdict_check *out)
     return status;
 }
 
-/* ---- kernels ---------------------------------------------------------------------- */
+/* ---- kernels ------------------------------------------------------------- */
 
 static void gather(const slivi__scene *s, size_t m, const double *from,
                    double *to)
@@ -172,7 +172,7 @@ static int mmd(slivi__scene *s, slivi_verdict_check *out)
     return status;
 }
 
-/* ---- the table ---------------------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------- */
 
 #define MODES "a mode that q lacks, weights of modes that lie apart"
 #define PASSAGE "a mode that no transition reaches, and such modes' weights"

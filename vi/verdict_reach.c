@@ -28,7 +28,7 @@ enum {
 #define FAR 0.99
 #define RHAT 1.01 /* Vehtari et al., see slivi/sampler.h */
 
-/* ---- starts ---------------------------------------------------------------------- */
+/* ---- starts -------------------------------------------------------------- */
 
 /* m + spread sd N(0, I), nearer to m where there is no density, and where there
    is none a draw of q. */
@@ -156,7 +156,7 @@ static int find_near(hunt *h, const slivi__scene *s)
                          SLIVI_NEIGHBOURS_K, h->near);
 }
 
-/* ---- runs ------------------------------------------------------------------------ */
+/* ---- runs ---------------------------------------------------------------- */
 
 /* Chains that have come to where p has its mass, by h->mass, come first in
    s->wide, in order. */
@@ -263,7 +263,7 @@ int slivi__verdict_reach(slivi__scene *s, slivi_verdict_check *out)
     return status;
 }
 
-/* ---- as a reference ---------------------------------------------------------------- */
+/* ---- as a reference ------------------------------------------------------ */
 
 /* The mean of quantity f over a chain, of all that arrived, from q's: chains
    are independent, so their means tell their own error. */

@@ -26,7 +26,7 @@ enum {
    little of anything but their starts. */
 #define STUCK 0.9
 
-/* ---- transitions from q's draws --------------------------------------------- */
+/* ---- transitions from q's draws ------------------------------------------ */
 
 typedef struct mover {
     slivi__scene *s;
@@ -159,7 +159,7 @@ static int go(slivi__scene *s, size_t chains, double eps, double *accept)
     return status;
 }
 
-/* ---- what changed ------------------------------------------------------------- */
+/* ---- what changed -------------------------------------------------------- */
 
 double slivi__verdict_quantity(const slivi__scene *s, size_t f, const double *x,
                                double lp)

@@ -18,7 +18,7 @@ enum {
 /* Above it a mean has no variance; of terms. */
 #define HEAVY 0.5
 
-/* ---- z-scores ---------------------------------------------------------------- */
+/* ---- z-scores ------------------------------------------------------------ */
 
 void slivi__sums_add(slivi__sums *s, double term)
 {
@@ -69,7 +69,7 @@ void slivi__worst_see(slivi__worst *w, double score, double error, size_t at)
         *w = (slivi__worst){isnan(score) ? INFINITY : fabs(score), error, at};
 }
 
-/* ---- identities --------------------------------------------------------------- */
+/* ---- identities ---------------------------------------------------------- */
 
 /* With g_i = sd_i d log p / d z_i and u = (z - m) / sd, E[f g_i + df/du_i] = 0
    for any f that is tame: terms a_i w_j + [i = j] e_i with

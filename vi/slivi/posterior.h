@@ -91,7 +91,7 @@ int slivi_posterior_set_text(slivi_posterior *q, const char *name,
 int slivi_posterior_get(const slivi_posterior *q, const char *name, char *text,
                         size_t room);
 
-/* ---- fitting -------------------------------------------------------------- */
+/* ---- fitting ------------------------------------------------------------- */
 
 typedef struct slivi_posterior_progress {
     size_t step, steps; /* done, of how many */
@@ -125,7 +125,7 @@ int slivi_posterior_fit(slivi_posterior *q, const double *contexts, size_t rows,
                         slivi_posterior_report *report, void *ctx,
                         slivi_posterior_progress *final);
 
-/* ---- use ------------------------------------------------------------------ */
+/* ---- use ----------------------------------------------------------------- */
 
 /* z (n x d), n independent draws, a pure function of (seed, number of the
    draw): more draws with the same seed begin with the same ones.  c: n x k
@@ -149,7 +149,7 @@ int slivi_posterior_log_density(slivi_posterior *q, size_t n, const double *c,
                                 const double *z, uint64_t seed, size_t mixture,
                                 double *log_q);
 
-/* ---- files ---------------------------------------------------------------- */
+/* ---- files --------------------------------------------------------------- */
 
 /* Everything, so that a fit goes on bit for bit; written atomically.  A target
    is not saved: loading takes one of the same dimensions. */
