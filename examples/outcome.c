@@ -199,6 +199,8 @@ static int judge(outcome *o, const inference *r, const densities *l,
     json_t *checks = json_object();
     for (size_t i = 0; i < slivi_verdict_checks(o->verdict); i++)
         record_check(checks, slivi_verdict_check_at(o->verdict, i));
+    record_number(result, "verdict_tolerance", how.tolerance);
+    record_size(result, "verdict_chains", how.chains);
     record_text(result, "verdict",
                 slivi_verdict_word(slivi_verdict_outcome(o->verdict)));
     json_object_set_new(result, "checks", checks);
@@ -291,6 +293,21 @@ static int write_draws(const outcome *o, const inference *r)
     return status;
 }
 
+/* What corrects draws: their weights, and draws that HMC has moved on. */
+static int write_corrections(const outcome *o, const inference *r)
+{
+    char path[EXPERIMENT_PATH];
+    int status = 0;
+    experiment_path(&r->place, "weights.npy", path);
+    if (o->weights && slivi_npy_write(path, o->n, 1, o->weights))
+        status = fail();
+    experiment_path(&r->place, "hmc.npy", path);
+    if (!status && o->moved
+        && slivi_npy_write(path, o->moved_count, o->columns, o->moved))
+        status = fail();
+    return status;
+}
+
 /* ---- all of it ----------------------------------------------------------- */
 
 int outcome_make(outcome *o, const inference *r, reference *ref, json_t *result)
@@ -309,6 +326,8 @@ int outcome_make(outcome *o, const inference *r, reference *ref, json_t *result)
         status = weigh(o, &l, result);
     if (!status && !experiment_signal())
         status = judge(o, r, &l, result);
+    if (!status && !experiment_signal())
+        status = write_corrections(o, r);
     if (!status && !experiment_signal())
         status = record_reference(o, r, ref, result);
     if (!status && !experiment_signal())

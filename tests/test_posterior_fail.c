@@ -236,6 +236,68 @@ START_TEST(every_allocation_may_fail)
 }
 END_TEST
 
+/* ---- targets that are not what they claim -------------------------------- */
+
+/* N(0, I) with a gradient times ctx. */
+static int scaled_gradient(size_t n, size_t d, const double *x, double *lp,
+                           double *grad, void *ctx)
+{
+    const double factor = *(const double *)ctx;
+    for (size_t i = 0; i < n; i++) {
+        lp[i] = 0;
+        for (size_t j = i * d; j < (i + 1) * d; j++) {
+            lp[i] -= 0.5 * x[j] * x[j];
+            grad[j] = -factor * x[j];
+        }
+    }
+    return 0;
+}
+
+START_TEST(wrong_gradients_are_refused)
+{
+    static const double factors[] = {-1, 2, 0};
+    double factor = factors[_i];
+    slivi_target *t = slivi_target_create(2, scaled_gradient, &factor);
+    slivi_posterior *q = slivi_posterior_create("gaussian-diag", t);
+    slivi_posterior_set(q, "steps", 10);
+    ck_assert_int_eq(slivi_posterior_fit(q, NULL, 0, NULL, NULL, NULL),
+                     SLIVI_EINVAL);
+    ck_assert_msg(strstr(slivi_errmsg(), "difference") != NULL, "%s",
+                  slivi_errmsg());
+    factor = 1; /* and nothing is lost */
+    ck_assert_int_eq(slivi_posterior_fit(q, NULL, 0, NULL, NULL, NULL), 0);
+    slivi_posterior_free(q);
+    slivi_target_free(t);
+}
+END_TEST
+
+/* N(0, I) cut at x_1 < *ctx. */
+static int cut_normal(size_t n, size_t d, const double *x, double *lp,
+                      double *grad, void *ctx)
+{
+    double one = 1;
+    int status = scaled_gradient(n, d, x, lp, grad, &one);
+    for (size_t i = 0; i < n; i++)
+        if (x[i * d] >= *(const double *)ctx)
+            lp[i] = -INFINITY;
+    return status;
+}
+
+START_TEST(a_density_may_end)
+{
+    double end = 1.5;
+    slivi_target *t = slivi_target_create(2, cut_normal, &end);
+    slivi_posterior *q = slivi_posterior_create("gaussian-full", t);
+    slivi_posterior_progress p;
+    slivi_posterior_set(q, "steps", 50);
+    ck_assert_msg(!slivi_posterior_fit(q, NULL, 0, NULL, NULL, &p), "%s",
+                  slivi_errmsg());
+    ck_assert_uint_gt(p.refused, 0);
+    slivi_posterior_free(q);
+    slivi_target_free(t);
+}
+END_TEST
+
 Suite *slivi_suite_posterior_fail(void)
 {
     Suite *s = suite_create("posterior_fail");
@@ -243,6 +305,8 @@ Suite *slivi_suite_posterior_fail(void)
     TCase *f = tcase_create("posterior_fail_files");
 
     tcase_set_timeout(c, 60);
+    tcase_add_loop_test(c, wrong_gradients_are_refused, 0, 3);
+    tcase_add_test(c, a_density_may_end);
     tcase_add_loop_test(c, what_is_not_finite_is_named, 0, 4);
     tcase_add_test(c, refused_draws_are_counted_and_push_nothing);
     tcase_add_loop_test(c, steps_and_looks_allocate_nothing, 0,

@@ -89,11 +89,11 @@ static slivi_posterior *switching(slivi_target *t, const char *entropy,
     for (size_t i = 0; i < slivi_params_views(q->params); i++) {
         const slivi_view *v = slivi_params_view(q->params, i);
         double *x = values + v->offset;
-        if (!strcmp(v->name, "a"))
+        if (!strcmp(v->name, "location"))
             x[0] = 0;
-        else if (!strcmp(v->name, "log-s"))
+        else if (!strcmp(v->name, "log-sd"))
             x[0] = 0.5 * log(s1 * s2);
-        else if (!strcmp(v->name, "b")) {
+        else if (!strcmp(v->name, "skip")) {
             x[0] = 0;
             x[1] = b;
         } else if (v->rows == 2) { /* into the hidden layer, [2][16] */

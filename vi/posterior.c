@@ -13,6 +13,7 @@ const char *const slivi_posterior_entropy_names[] = {
     "auto",  "closed", "mixture", "denoising", "ksivi", SLIVI__OBJECTIVE_NAMES,
     "stein", "ssge",   NULL};
 static const char *const precisions[] = {"f32", "f64", NULL};
+static const char *const answers[] = {"yes", "no", NULL};
 static const char *const whitenings[] = {"full", "diagonal", "none", NULL};
 
 #define AT(field) offsetof(slivi__posterior_options, field)
@@ -46,6 +47,9 @@ const slivi_option slivi_posterior_options[] = {
      "learning rate of the score in units of rate"},
     {"whiten", SLIVI_OPTION_NAME, AT(whiten), 0, 0, "full", whitenings,
      "by a Gaussian that is fitted first: how much of its covariance"},
+    {"check-gradient", SLIVI_OPTION_NAME, AT(check_gradient), 0, 0, "yes",
+     answers,
+     "compare the target's gradient with differences at some points first"},
     {"anneal", SLIVI_OPTION_REAL, AT(anneal), 0, 1, "0", NULL,
      "share of the steps in which the target is tempered"},
     {"beta", SLIVI_OPTION_REAL, AT(beta), 1e-6, 1, "0.1", NULL,

@@ -36,10 +36,10 @@ static int make_affine(slivi_posterior *q, int full)
                              2 * d + (full ? below(d) : 0));
         return q->affine ? 0 : slivi__status();
     }
-    q->view_a = slivi_params_add(q->params, "a", 1, d, 0, 0);
-    q->view_b = slivi_params_add(q->params, "log-s", 1, d, 0, 0);
+    q->view_a = slivi_params_add(q->params, "location", 1, d, 0, 0);
+    q->view_b = slivi_params_add(q->params, "log-sd", 1, d, 0, 0);
     if (full)
-        q->view_t = slivi_params_add(q->params, "t", d, d, 0, 0);
+        q->view_t = slivi_params_add(q->params, "triangle", d, d, 0, 0);
     return q->view_a < 0 || q->view_b < 0 || q->view_t < 0 ? slivi__status()
                                                            : 0;
 }
@@ -170,9 +170,9 @@ static slivi__family_draw draw_implicit(const slivi_posterior *q,
 static int make_semi_implicit(slivi_posterior *q)
 {
     const double log_s = 0.5 * log(1 - SKIPPED);
-    q->view_a = slivi_params_add(q->params, "a", 1, q->d, 0, 0);
-    q->view_b = slivi_params_add(q->params, "log-s", 1, q->d, 0, log_s);
-    q->view_skip = slivi_params_add(q->params, "b", q->noise, q->d, 0, 0);
+    q->view_a = slivi_params_add(q->params, "location", 1, q->d, 0, 0);
+    q->view_b = slivi_params_add(q->params, "log-sd", 1, q->d, 0, log_s);
+    q->view_skip = slivi_params_add(q->params, "skip", q->noise, q->d, 0, 0);
     if (q->view_a < 0 || q->view_b < 0 || q->view_skip < 0)
         return slivi__status();
     q->net = make_net(q, "net", q->noise, q->k, 2 * q->d);

@@ -20,7 +20,7 @@ typedef struct fit {
 
 /* ---- whitening ----------------------------------------------------------- */
 
-enum { CLIMB = 500, ROUNDS = 100, CONTEXTS_OF_FIT = 32 };
+enum { PROBES = 4, CLIMB = 500, ROUNDS = 100, CONTEXTS_OF_FIT = 32 };
 
 /* What the Gaussian is fitted to: the target to the power with which training
    begins; of an amortised one the mean over some contexts. */
@@ -46,6 +46,21 @@ static int add_context(const wide *a, size_t n, const double *z,
     return status;
 }
 
+/* Draws where the density is zero, or not to be had, count as the least likely
+   of the others: a Gaussian reaches beyond any bound. */
+static void lift(size_t n, size_t d, double *lp, double *grad)
+{
+    double least = INFINITY;
+    for (size_t i = 0; i < n; i++)
+        if (isfinite(lp[i]))
+            least = fmin(least, lp[i]);
+    for (size_t i = 0; i < n && least < INFINITY; i++)
+        if (!isfinite(lp[i])) {
+            lp[i] = least;
+            memset(grad + i * d, 0, d * sizeof *grad);
+        }
+}
+
 static int wide_density(size_t n, size_t d, const double *z, double *lp,
                         double *grad, void *ctx)
 {
@@ -62,6 +77,8 @@ static int wide_density(size_t n, size_t d, const double *z, double *lp,
         status = add_context(a, n, z, k ? a->f->contexts + row * k : NULL,
                              a->beta / (double)count, lp, grad);
     }
+    if (!status)
+        lift(n, d, lp, grad);
     return status;
 }
 
@@ -100,6 +117,11 @@ static int fit_gaussian(fit *f, slivi__gaussian *w, wide *a)
     for (size_t i = 0; i < d; i++)
         cov[0][i * d + i] = 1;
     int status = slivi__laplace(d, wide_density, a, CLIMB, mean[1], cov[1]);
+    if (status == SLIVI_EINVAL && *slivi_target_refusal(q->target))
+        slivi__fail(status,
+                    "posterior: at 0, where the search for a mode "
+                    "begins: %s",
+                    slivi_target_refusal(q->target));
     if (!status)
         status = slivi__blas_enter();
     if (!status) {
@@ -119,6 +141,34 @@ static int fit_gaussian(fit *f, slivi__gaussian *w, wide *a)
     }
     slivi__free(room);
     return status;
+}
+
+/* Is the gradient that of the log density?  Looked at where both are finite;
+   kinks may be met at some of the points, not at most. */
+static int check_gradient(const fit *f)
+{
+    slivi_posterior *q = f->q;
+    const slivi_address at = {.seed = q->opt.seed,
+                              .stream = SLIVI__POSTERIOR_PROBES};
+    size_t seen = 0, wrong = 0;
+    if (strcmp(q->opt.check_gradient, "yes"))
+        return 0;
+    slivi_draw(slivi_law_normal, &at, PROBES, q->d, q->work);
+    for (size_t i = 0; i < PROBES; i++) {
+        slivi_target_check found;
+        const double *c = q->k ? f->contexts + i % f->rows * q->k : NULL;
+        const int status = slivi_target_check_gradient(
+            q->target, 1, q->work + i * q->d, c, &found);
+        if (status && status != SLIVI_EINVAL && status != SLIVI_ENONFINITE)
+            return status;
+        seen += status != SLIVI_ENONFINITE;
+        wrong += status == SLIVI_EINVAL;
+        if (status == SLIVI_EINVAL && 2 * wrong > PROBES)
+            return slivi__fail_in(status, "posterior");
+    }
+    return seen && wrong == seen
+               ? slivi__fail(SLIVI_EINVAL, "posterior: %s", slivi_errmsg())
+               : 0;
 }
 
 static int whiten(fit *f)
@@ -310,7 +360,9 @@ static int start(fit *f)
                              "posterior: option steps is 0: nothing to do");
     if (status || q->whitened)
         return status;
-    status = whiten(f);
+    status = check_gradient(f);
+    if (!status)
+        status = whiten(f);
     if (!status && slivi__posterior_learns(q))
         status = slivi__posterior_teach(
             q, f->contexts, f->rows, (uint64_t)1 << 42, q->source->head_start);

@@ -12,6 +12,7 @@
 typedef struct slivi__posterior_options {
     char entropy[SLIVI_NAME_MAX], activation[SLIVI_NAME_MAX];
     char precision[SLIVI_NAME_MAX], whiten[SLIVI_NAME_MAX];
+    char check_gradient[SLIVI_NAME_MAX];
     slivi_list hidden;
     size_t noise, batch, mixture, grow, check, bound_draws, patience;
     size_t score_steps, slices, threads;
@@ -170,7 +171,8 @@ enum {
     SLIVI__POSTERIOR_INIT_NET,
     SLIVI__POSTERIOR_NOISE,
     SLIVI__POSTERIOR_NORMAL,
-    SLIVI__POSTERIOR_CONTEXTS
+    SLIVI__POSTERIOR_CONTEXTS,
+    SLIVI__POSTERIOR_PROBES
 };
 
 /* What draws are for: their steps never meet. */

@@ -429,6 +429,11 @@ int slivi_target_inside(slivi_target *t, size_t n, const double *theta,
 
 /* -- parts, threads -------------------------------------------------------- */
 
+int slivi__target_is_transformed(const slivi_target *t)
+{
+    return t->type->outside != NULL;
+}
+
 int slivi_target_part(slivi_target *t, size_t step)
 {
     return t->type->part != NULL ? t->type->part(t->self, step) : 0;

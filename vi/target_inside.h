@@ -82,6 +82,9 @@ slivi_target *slivi__target_create(const slivi__target_type *type, void *self,
 void slivi__target_refuse(const slivi__points *p, size_t i, const char *format,
                           ...) SLIVI_PRINTF(3, 4);
 
+/* Do the caller's parameters differ from the target's coordinates? */
+int slivi__target_is_transformed(const slivi_target *t);
+
 int slivi__target_any_pool(void *self, slivi_pool *pool); /* 0 */
 
 /* slivi_target_eval, but where that fails with SLIVI_ENONFINITE lp is NaN, and

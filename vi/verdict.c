@@ -44,7 +44,9 @@ size_t slivi__verdict_pick(const slivi__scene *s, size_t i, size_t of)
 const char *slivi__verdict_label(const slivi__scene *s, size_t j, char room[32])
 {
     if (slivi_target_outside_dim(s->target) == s->d)
-        snprintf(room, 32, "%s", slivi_target_name(s->target, j));
+        snprintf(room, 32, "%s%s",
+                 slivi__target_is_transformed(s->target) ? "unbounded " : "",
+                 slivi_target_name(s->target, j));
     else
         snprintf(room, 32, "z[%zu]", j + 1);
     return room;

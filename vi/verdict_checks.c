@@ -54,6 +54,9 @@ static double fall(const slivi__scene *s)
     return sum / (double)s->n;
 }
 
+/* Draws that are worth less of their number are none of the target's. */
+#define WORTH 0.05
+
 static void judge_weights(const slivi__scene *s, slivi_verdict_check *out)
 {
     const double *k = s->v->khat;
@@ -63,6 +66,8 @@ static void judge_weights(const slivi__scene *s, slivi_verdict_check *out)
     out->statistic = isnan(k[1]) ? k[0] : fmax(k[0], k[1]);
     out->outcome = out->statistic <= out->level ? SLIVI_VERDICT_PASS
                                                 : SLIVI_VERDICT_FAIL;
+    if (!(s->v->ess >= WORTH * (double)s->n))
+        out->outcome = SLIVI_VERDICT_FAIL;
     const int far = !isnan(k[1]) && k[0] != k[1]
                     && !(fabs(k[0] - k[1]) <= fmax(0.2, 4 * se));
     if (far && !(fmin(k[0], k[1]) > out->level))

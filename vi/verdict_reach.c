@@ -287,7 +287,7 @@ int slivi__verdict_reference(slivi__scene *s, slivi_verdict_check *out)
     const size_t count = 2 * s->d, chains = s->how.reach;
     slivi__worst w = {0};
     slivi__change worst = {0};
-    char more[64];
+    char more[128];
     if (!chains || s->arrived < 2)
         return 0;
     for (size_t f = 0; f < count; f++) {
@@ -296,8 +296,8 @@ int slivi__verdict_reference(slivi__scene *s, slivi_verdict_check *out)
         worst = w.at == f ? c : worst;
     }
     const int unsure = !(s->rhat <= RHAT) || chains - s->arrived > chains / 8;
-    snprintf(more, sizeof more, "; R-hat %.3f%s", s->rhat,
-             unsure ? ": no reference" : "");
+    snprintf(more, sizeof more, "; R-hat %.3f, %zu of %zu chains arrived%s",
+             s->rhat, s->arrived, chains, unsure ? ": no reference" : "");
     out->statistic = w.score;
     out->level = slivi__verdict_level(SLIVI__VERDICT_CHAINS_ALPHA, count);
     out->outcome = unsure                 ? SLIVI_VERDICT_UNSURE
