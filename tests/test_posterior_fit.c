@@ -163,8 +163,8 @@ START_TEST(amortised_gaussians_meet_new_contexts)
 {
     enum { ROWS = 40 };
     static const char *const options[] = {
-        "precision",   "f64", "hidden",  "8",    "steps", "1500",
-        "batch",       "32",  "rate",    "0.02", "check", "1500",
+        "precision",   "f64", "hidden",  "8",    "steps", "3000",
+        "batch",       "32",  "rate",    "0.02", "check", "3000",
         "bound-draws", "64",  "average", "0",    NULL};
     double contexts[ROWS];
     posteriors_normal p = posteriors_plane(0.5, 2, 0.7, 0.6);

@@ -187,9 +187,9 @@ END_TEST
 START_TEST(mixture_is_a_jackknife)
 {
     enum { D = 2, B = 12 };
-    static const char *const options[] = {"precision", "f64", "hidden", "4",
-                                          "mixture",   "6",   "batch",  "12",
-                                          "grow",      "1",   NULL};
+    static const char *const options[] = {
+        "precision", "f64",  "hidden", "4",       "mixture", "6", "batch",
+        "12",        "grow", "1",      "entropy", "mixture", NULL};
     posteriors_normal p = posteriors_plane(1, 1, 0, 0.3);
     slivi_target *t = _i ? posteriors_amortised(&p) : posteriors_target(&p);
     slivi_posterior *q = posteriors_bent("semi-implicit", t, options, 0.2);

@@ -111,7 +111,7 @@ const char *slivi_posterior_entropy_help(const char *name)
 {
     const slivi__source *s = source_find(name);
     if (!strcmp(name, "auto"))
-        return "closed, mixture (to 20 dimensions) or denoising, sm or ssm-vr";
+        return "closed; mixture, beyond 20 dimensions or amortised denoising; sm, ssm-vr";
     return s == &slivi__source_estimator ? slivi_score_help(name) : s->help;
 }
 
@@ -207,7 +207,7 @@ static int settle_source(slivi_posterior *q)
     const slivi__family *f = q->family;
     const char *name = q->opt.entropy;
     if (!strcmp(name, "auto"))
-        name = f->entropies[q->d > SLIVI__FEW];
+        name = f->entropies[q->d > SLIVI__FEW || q->k];
     q->source = source_find(name);
     q->entropy = slivi_options_find(slivi_posterior_options, "entropy")->names;
     while (strcmp(*q->entropy, name))
@@ -281,9 +281,9 @@ static int make_draws(slivi_posterior *q)
 {
     const size_t n = q->rows, d = q->d;
     size_t count;
-    int status = slivi__mul(n, 14 * d + 2 * q->k + 5, &count);
+    int status = slivi__mul(n, 14 * d + 3 * q->k + 5, &count);
     if (!status)
-        status = slivi__add(count, d + d * d, &count);
+        status = slivi__add(count, d + d * d + 2 * q->k, &count);
     if (status)
         return status;
     double *x = q->memory = slivi__alloc(count, sizeof *x);
@@ -297,11 +297,16 @@ static int make_draws(slivi_posterior *q)
     q->work = x;
     q->now.c = q->work + 4 * n * d + 2 * n;
     q->contexts = q->now.c + n * q->k;
-    q->lp = q->contexts + n * q->k;
+    q->standard = q->contexts + n * q->k;
+    q->lp = q->standard + n * q->k;
     q->log_q = q->lp + n;
     q->log_more = q->log_q + n;
     q->mean = q->log_more + n;
     q->chol = q->mean + d;
+    q->context_mean = q->chol + d * d;
+    q->context_sd = q->context_mean + q->k;
+    for (size_t j = 0; j < q->k; j++)
+        q->context_sd[j] = 1;
     for (size_t i = 0; i < d; i++)
         q->chol[i * d + i] = 1;
     return 0;

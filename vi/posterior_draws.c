@@ -23,6 +23,15 @@ const void *slivi__posterior_values(const slivi_posterior *q)
     return q->has_best ? q->best : slivi_learner_average(q->learner);
 }
 
+void slivi__posterior_standardise(const slivi_posterior *q, size_t n,
+                                  const double *c, double *to)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < q->k; j++)
+            to[i * q->k + j] = (c[i * q->k + j] - q->context_mean[j])
+                               / q->context_sd[j];
+}
+
 int slivi__posterior_draws(slivi_posterior *q, const void *values,
                            const slivi_run *run, slivi__draws *x)
 {
@@ -33,8 +42,9 @@ int slivi__posterior_draws(slivi_posterior *q, const void *values,
                           [OUT_U] = x->u,
                           [OUT_MU] = x->mu,
                           [OUT_LOG_S] = x->log_s};
+    slivi__posterior_standardise(q, run->n, x->c, q->standard);
     if (q->k)
-        slivi__posterior_give(q, p, IN_CONTEXT, x->c, run->n * q->k);
+        slivi__posterior_give(q, p, IN_CONTEXT, q->standard, run->n * q->k);
     int status = slivi__posterior_go(p, values, run);
     if (status)
         return status;
@@ -148,7 +158,7 @@ static int join_all(slivi_posterior *q, const void *values, size_t n,
     int status = 0;
     run.n = q->components;
     for (size_t i = 0; i < run.n && q->k; i++)
-        memcpy(q->contexts + i * q->k, c, q->k * sizeof *c);
+        slivi__posterior_standardise(q, 1, c, q->contexts + i * q->k);
     if (q->k)
         slivi__posterior_give(q, draw, IN_CONTEXT, q->contexts, run.n * q->k);
     for (size_t done = 0; done < components && !status; done += run.n) {

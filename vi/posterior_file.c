@@ -26,6 +26,9 @@ static int save_state(slivi_posterior *q, slivi_checkpoint *c)
     if (!status)
         status = slivi_checkpoint_put(c, "whitening.factor", SLIVI_DTYPE_F64, d,
                                       d, q->chol);
+    if (!status && q->k)
+        status = slivi_checkpoint_put(c, "contexts.units", SLIVI_DTYPE_F64, 2,
+                                      q->k, q->context_mean);
     if (!status)
         status = slivi_checkpoint_put(c, "best", dtype(q), 1,
                                       slivi_params_size(q->params), q->best);
@@ -79,6 +82,9 @@ static int load_state(slivi_posterior *q, const slivi_checkpoint *c)
     if (!status)
         status = slivi_checkpoint_get(c, "whitening.factor", SLIVI_DTYPE_F64, d,
                                       d, q->chol);
+    if (!status && q->k) /* means, and then sds */
+        status = slivi_checkpoint_get(c, "contexts.units", SLIVI_DTYPE_F64, 2,
+                                      q->k, q->context_mean);
     if (!status)
         status = slivi_checkpoint_get(c, "best", dtype(q), 1,
                                       slivi_params_size(q->params), q->best);

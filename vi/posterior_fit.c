@@ -20,7 +20,13 @@ typedef struct fit {
 
 /* ---- whitening ----------------------------------------------------------- */
 
-enum { PROBES = 4, CLIMB = 500, ROUNDS = 100, CONTEXTS_OF_FIT = 32 };
+enum {
+    PROBES = 4,
+    STARTS = 16,
+    CLIMB = 500,
+    ROUNDS = 100,
+    CONTEXTS_OF_FIT = 32
+};
 
 /* What the Gaussian is fitted to: the target to the power with which training
    begins; of an amortised one the mean over some contexts. */
@@ -100,6 +106,36 @@ static int take_moments(slivi_posterior *q, const double *mean, double *cov)
     return 0;
 }
 
+/* Where the search for a mode begins: 0, or if there is no density the likeliest
+   of draws that lie wider and wider about it. */
+static int find_start(const wide *a, double *x)
+{
+    slivi_posterior *q = a->f->q;
+    const size_t d = q->d, n = STARTS;
+    double *z = q->work, scale = 0;
+    for (int t = 0; t<5; t++, scale = scale> 0 ? 10 * scale : 1) {
+        const slivi_address at = {.seed = q->opt.seed,
+                                  .stream = SLIVI__POSTERIOR_PROBES,
+                                  .step = (uint64_t)t + 1};
+        size_t best = n;
+        slivi_draw(slivi_law_normal, &at, n, d, z);
+        for (size_t j = 0; j < n * d; j++)
+            z[j] *= scale;
+        int status = wide_density(t ? n : 1, d, z, q->lp, q->score,
+                                  (void *)(uintptr_t)a);
+        if (status)
+            return status;
+        for (size_t i = 0; i < (t ? n : 1); i++)
+            if (isfinite(q->lp[i]) && (best == n || q->lp[i] > q->lp[best]))
+                best = i;
+        if (best < n) {
+            memcpy(x, z + best * d, d * sizeof *x);
+            return 0;
+        }
+    }
+    return 0; /* the climb will say what is wrong at 0 */
+}
+
 /* A Gaussian fitted from N(0, I), or from a mode and the curvature there:
    whichever has the higher bound. */
 static int fit_gaussian(fit *f, slivi__gaussian *w, wide *a)
@@ -116,7 +152,9 @@ static int fit_gaussian(fit *f, slivi__gaussian *w, wide *a)
     }
     for (size_t i = 0; i < d; i++)
         cov[0][i * d + i] = 1;
-    int status = slivi__laplace(d, wide_density, a, CLIMB, mean[1], cov[1]);
+    int status = find_start(a, mean[1]);
+    if (!status)
+        status = slivi__laplace(d, wide_density, a, CLIMB, mean[1], cov[1]);
     if (status == SLIVI_EINVAL && *slivi_target_refusal(q->target))
         slivi__fail(status,
                     "posterior: at 0, where the search for a mode "
@@ -141,6 +179,24 @@ static int fit_gaussian(fit *f, slivi__gaussian *w, wide *a)
     }
     slivi__free(room);
     return status;
+}
+
+/* Units of contexts: their means and sds, or 1 where they do not vary. */
+static void scale_contexts(const fit *f)
+{
+    slivi_posterior *q = f->q;
+    const double n = (double)f->rows;
+    for (size_t j = 0; j < q->k; j++) {
+        double mean = 0, square = 0;
+        for (size_t i = 0; i < f->rows; i++)
+            mean += f->contexts[i * q->k + j] / n;
+        for (size_t i = 0; i < f->rows; i++) {
+            const double a = f->contexts[i * q->k + j] - mean;
+            square += a * a / n;
+        }
+        q->context_mean[j] = mean;
+        q->context_sd[j] = square > 0 ? sqrt(square) : 1;
+    }
 }
 
 /* Is the gradient that of the log density?  Looked at where both are finite;
@@ -360,6 +416,7 @@ static int start(fit *f)
                              "posterior: option steps is 0: nothing to do");
     if (status || q->whitened)
         return status;
+    scale_contexts(f);
     status = check_gradient(f);
     if (!status)
         status = whiten(f);

@@ -160,8 +160,10 @@ struct slivi_posterior {
     double *spread;           /* n x d: what log_s is pushed by */
     double *log_q, *log_more; /* n */
     double *other;            /* n x d */
-    double *contexts;         /* n x k: one, repeated */
-    double *work;             /* 4 n d + 2 n, scratch of sources */
+    double *standard; /* n x k: contexts in standard units, as nets see them */
+    double *context_mean, *context_sd; /* k */
+    double *contexts;                  /* n x k: one, repeated */
+    double *work;                      /* 4 n d + 2 n, scratch of sources */
     double gap;
 };
 
@@ -210,6 +212,9 @@ int slivi__posterior_go(slivi__posterior_plan *p, const void *values,
 
 /* ---- posterior_draws.c --------------------------------------------------- */
 
+/* c (n x k) in standard units. */
+void slivi__posterior_standardise(const slivi_posterior *q, size_t n,
+                                  const double *c, double *to);
 /* Draws of run->n rows, at most q->rows, to x, whose contexts are there. */
 int slivi__posterior_draws(slivi_posterior *q, const void *values,
                            const slivi_run *run, slivi__draws *x);

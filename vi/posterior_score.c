@@ -76,7 +76,7 @@ static int run_denoiser(slivi_posterior *q)
     slivi__posterior_give(q, p, IN_LOG_S, x->log_s, count);
     slivi__posterior_give(q, p, IN_U, x->u, count);
     if (q->k)
-        slivi__posterior_give(q, p, IN_CONTEXT, x->c, x->n * q->k);
+        slivi__posterior_give(q, p, IN_CONTEXT, q->standard, x->n * q->k);
     return slivi__posterior_go(p, NULL, &run);
 }
 
@@ -147,7 +147,7 @@ static const double *seen(const slivi_posterior *q)
 
 static const double *contexts(const slivi_posterior *q)
 {
-    return q->k ? q->now.c : NULL;
+    return q->k ? q->standard : NULL;
 }
 
 static int set_texts(slivi_posterior *q)

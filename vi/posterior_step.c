@@ -104,7 +104,7 @@ static int descend(slivi_posterior *q, const slivi_run *run, double *norm)
     if (p->in[IN_LOG_S].id)
         slivi__posterior_give(q, p, IN_LOG_S, q->spread, count);
     if (q->k)
-        slivi__posterior_give(q, p, IN_CONTEXT, q->now.c, q->now.n * q->k);
+        slivi__posterior_give(q, p, IN_CONTEXT, q->standard, q->now.n * q->k);
     int status = slivi__posterior_go(p, NULL, run);
     return status ? status : slivi_learner_step(q->learner, norm);
 }

@@ -51,7 +51,8 @@ typedef struct slivi__scene {
     slivi__path later; /* and the later half of its transitions */
     double *wide;      /* of reach: arrived x draws x d, or NULL */
     size_t arrived;
-    double rhat; /* theirs */
+    double unmet; /* share of q that no chain came near */
+    double rhat;  /* theirs */
     slivi_verdict *v;
 } slivi__scene;
 

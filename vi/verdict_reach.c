@@ -26,6 +26,9 @@ enum {
 #define SLIGHT 5
 /* A draw that is farther from the others than so many of the held-out ones */
 #define FAR 0.99
+#define UNMET 3
+/* More of q's draws that no chain came near make chains no reference. */
+#define UNMET_MOST 0.02
 #define RHAT 1.01 /* Vehtari et al., see slivi/sampler.h */
 
 /* ---- starts -------------------------------------------------------------- */
@@ -132,14 +135,20 @@ static void close_hunt(hunt *h)
     slivi_neighbours_free(h->ws);
 }
 
+/* Of all draws that are looked at, `known` before number i: one is held out
+   after so many known ones. */
+static int is_held_out(const hunt *h, size_t i, size_t known)
+{
+    return (i + 1) * h->known / (h->known + h->held) == known;
+}
+
 /* Distances of the held-out draws, then of looks at the later halves. */
 static int find_near(hunt *h, const slivi__scene *s)
 {
     const size_t d = s->d, all = h->known + h->held, half = DRAWS / 2;
     double *u = h->u;
-    /* one held-out draw after so many known ones */
     for (size_t i = 0, known = 0; i < all; i++) {
-        const int out = (i + 1) * h->known / all == known;
+        const int out = is_held_out(h, i, known);
         double *to = out ? u + (h->known + i - known) * d : u + known * d;
         whiten(s, s->draws + slivi__verdict_pick(s, i, all) * d, to);
         known += !out;
@@ -154,6 +163,57 @@ static int find_near(hunt *h, const slivi__scene *s)
     return slivi_nearest(h->ws, h->held + s->arrived * LOOKS,
                          h->u + h->known * d, h->known, h->u,
                          SLIVI_NEIGHBOURS_K, h->near);
+}
+
+/* What log p all but a tenth of the looks at chains exceed, to h->spare[0]. */
+static int usual_density(hunt *h, slivi__scene *s, double *usual)
+{
+    const size_t d = s->d, half = DRAWS / 2, looks = s->arrived * LOOKS;
+    for (size_t k = 0; k < looks; k++) {
+        const size_t c = k / LOOKS, step = k % LOOKS * (DRAWS - half) / LOOKS;
+        int status = slivi__verdict_density(
+            1, d, s->wide + (c * DRAWS + half + step) * d, h->spare + k,
+            h->grad, s);
+        if (status)
+            return status;
+    }
+    slivi__sort(looks, h->spare, h->near);
+    *usual = h->spare[looks / 10];
+    return 0;
+}
+
+/* The share of the held-out draws that no chain came near, though p is as large
+   there as where chains are: three times as far from looks at chains as all but
+   1 % are from as many draws of q. */
+static int find_unmet(hunt *h, slivi__scene *s)
+{
+    const size_t all = h->known + h->held;
+    double usual;
+    const double *held = h->u + h->known * s->d;
+    const size_t looks = s->arrived * LOOKS;
+    const size_t like = looks < h->known ? looks : h->known;
+    size_t count = 0;
+    if (like <= SLIVI_NEIGHBOURS_K)
+        return 0;
+    int status = usual_density(h, s, &usual);
+    if (!status)
+        status = slivi_nearest(h->ws, h->held, held, like, h->u,
+                               SLIVI_NEIGHBOURS_K, h->spare);
+    if (status)
+        return status;
+    slivi__sort(h->held, h->spare, h->spare + h->held);
+    const double far = UNMET * h->spare[(size_t)(FAR * (double)h->held)];
+    status = slivi_nearest(h->ws, h->held, held, looks, held + h->held * s->d,
+                           SLIVI_NEIGHBOURS_K, h->spare);
+    for (size_t i = 0, known = 0; i < all && !status; i++) {
+        const int out = is_held_out(h, i, known);
+        if (out)
+            count += h->spare[i - known] > far
+                     && s->lp[slivi__verdict_pick(s, i, all)] >= usual;
+        known += !out;
+    }
+    s->unmet = (double)count / (double)h->held;
+    return status;
 }
 
 /* ---- runs ---------------------------------------------------------------- */
@@ -259,6 +319,8 @@ int slivi__verdict_reach(slivi__scene *s, slivi_verdict_check *out)
         status = find_near(&h, s);
     if (!status)
         judge_reach(&h, s, out);
+    if (!status)
+        status = find_unmet(&h, s);
     close_hunt(&h);
     return status;
 }
@@ -295,9 +357,12 @@ int slivi__verdict_reference(slivi__scene *s, slivi_verdict_check *out)
         slivi__worst_see(&w, c.score, c.error, f);
         worst = w.at == f ? c : worst;
     }
-    const int unsure = !(s->rhat <= RHAT) || chains - s->arrived > chains / 8;
-    snprintf(more, sizeof more, "; R-hat %.3f, %zu of %zu chains arrived%s",
-             s->rhat, s->arrived, chains, unsure ? ": no reference" : "");
+    const int unsure = !(s->rhat <= RHAT) || chains - s->arrived > chains / 8
+                       || s->unmet > UNMET_MOST;
+    snprintf(more, sizeof more,
+             "; R-hat %.3f, %zu of %zu chains arrived, near %.3g %% of q%s",
+             s->rhat, s->arrived, chains, 100 * (1 - s->unmet),
+             unsure ? ": no reference" : "");
     out->statistic = w.score;
     out->level = slivi__verdict_level(SLIVI__VERDICT_CHAINS_ALPHA, count);
     out->outcome = unsure                 ? SLIVI_VERDICT_UNSURE

@@ -64,8 +64,9 @@ extern "C" {
 typedef struct slivi_posterior slivi_posterior;
 
 /* Families and sources of the entropy's gradient, NULL-terminated, and one
-   line about each (NULL for an unknown name).  "auto" is closed, mixture up to
-   20 dimensions and else denoising, or ssm-vr, as the family can. */
+   line about each (NULL for an unknown name).  "auto" is closed; mixture, or
+   denoising beyond 20 dimensions and where it is amortised (there every draw
+   would need a mixture of its own); or sm and ssm-vr: as the family can. */
 extern const char *const slivi_posterior_names[];
 const char *slivi_posterior_help(const char *name);
 extern const char *const slivi_posterior_entropy_names[];
@@ -118,7 +119,8 @@ typedef int slivi_posterior_report(const slivi_posterior_progress *p,
 /* Whitens, if that was not done, and trains on from where q is until the
    option `steps`, or until the bound has not gained for `patience` checks.
    contexts (rows x k) of an amortised target, of which every step takes some
-   at random; they must be the same when a fit goes on.
+   at random; nets see them in units of their standard deviations; they must be
+   the same when a fit goes on.
    On failure q is as after the last good step, and the message names what was
    not finite (SLIVI_ENONFINITE), where. */
 int slivi_posterior_fit(slivi_posterior *q, const double *contexts, size_t rows,

@@ -36,8 +36,10 @@
                 the same of held-out draws of q.  Those that never come to where
                 p has its mass (by log p and their own extent) do not count.
                 Cannot see a mode that none of them finds, nor weights.
-     reference  q's means and variances against those of these chains.  Where
-                their R-hat exceeds 1.01 they are no reference: unsure.
+     reference  q's means and variances against those of these chains.  They
+                are no reference, and this is unsure, where their R-hat exceeds
+                1.01, over an eighth of them never came to p's mass, or none of
+                them came near over 2 % of q's draws.
 
    Modes that lie so far apart that HMC does not pass between them have weights
    that none of this can see; reference or shift is then unsure.
@@ -46,8 +48,8 @@
    sd of q, of q + PSIS (where there are weights) and of q + HMC (the later half
    of the transitions of shift).
 
-   A failed check vetoes the whole.  Exact draws are to pass at least 95 times
-   in 100.  With many draws the checks see errors that are of no consequence:
+   A failed check vetoes the whole.  Exact draws are to be failed at most 5 times
+   in 100; where chains mix badly they are often called unsure.  With many draws the checks see errors that are of no consequence:
    `tolerance` says which ones are.
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
