@@ -24,7 +24,7 @@ static int fail(void)
 
 typedef struct own_options {
     char posterior[SLIVI_NAME_MAX], verdict[SLIVI_NAME_MAX];
-    size_t steps, minibatch, draws, components, chains, transitions,
+    size_t steps, minibatch, draws, components, chains, transitions, reach,
         save_seconds;
     double tolerance;
 } own_options;
@@ -51,6 +51,8 @@ const slivi_option inference_options[] = {
      "verdict: chains of HMC that go on from draws of q"},
     {"transitions", SLIVI_OPTION_SIZE, AT(transitions), 2, 1e6, "50", NULL,
      "verdict: transitions of each"},
+    {"reach", SLIVI_OPTION_SIZE, AT(reach), 0, 4096, "64", NULL,
+     "verdict: chains from afar, the dearest part of it; 0: none"},
     {"tolerance", SLIVI_OPTION_REAL, AT(tolerance), 0, 1e3, "0", NULL,
      "verdict: errors of means that pass, in sds; of sds, half of that"},
     {"save-seconds", SLIVI_OPTION_SIZE, AT(save_seconds), 0, 1e9, "60", NULL,
@@ -168,8 +170,9 @@ static int make_posterior(inference *r)
 static int is_free(const char *name)
 {
     static const char *const names[] = {
-        "data",   "reference",   "draws",     "components",   "verdict",
-        "chains", "transitions", "tolerance", "save-seconds", NULL,
+        "data",      "reference",    "draws",       "components",
+        "verdict",   "chains",       "transitions", "reach",
+        "tolerance", "save-seconds", NULL,
     };
     for (size_t i = 0; names[i]; i++)
         if (!strcmp(names[i], name))

@@ -191,6 +191,7 @@ static int judge(outcome *o, const inference *r, const densities *l,
     how.seed = args_seed(r->args, "seed");
     how.chains = args_size(r->args, "chains");
     how.transitions = args_size(r->args, "transitions");
+    how.reach = args_size(r->args, "reach");
     how.tolerance = strtod(args_text(r->args, "tolerance"), NULL);
     o->verdict = slivi_verdict_create(r->target, o->n, o->z, NULL, l->q,
                                       l->is_mixture ? l->q4 : NULL, &how);

@@ -54,9 +54,9 @@ int posterior_summary_is(const char *folder)
 
 /* Options that change nothing of what is reported but its precision. */
 static const char *const indifferent[] = {
-    "seed",       "data",         "threads", "reference",
-    "verdict",    "save-seconds", "chains",  "transitions",
-    "components", "bound-draws",  NULL,
+    "seed",    "data",         "threads",     "reference",
+    "verdict", "save-seconds", "chains",      "transitions",
+    "reach",   "components",   "bound-draws", NULL,
 };
 
 static int read_run(one *o, const char *folder)
