@@ -53,6 +53,8 @@ static const choice choices[] = {
     {"whiten", "full", "all of it"},
     {"whiten", "diagonal", "its variances"},
     {"whiten", "none", "the target is learnt as it is"},
+    {"check-gradient", "yes", "refuse a target whose gradient is wrong"},
+    {"check-gradient", "no", "trust it, which saves a few evaluations"},
     {"verdict", "yes", "judge the draws"},
     {"verdict", "no", "do not, which saves time"},
     {"eval-part", "test", "for the numbers that are reported"},
