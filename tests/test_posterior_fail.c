@@ -283,6 +283,47 @@ static int cut_normal(size_t n, size_t d, const double *x, double *lp,
     return status;
 }
 
+/* N(3, I) where x_1 > *ctx, with the least batch and mixture. */
+static int far_normal(size_t n, size_t d, const double *x, double *lp,
+                      double *grad, void *ctx)
+{
+    for (size_t i = 0; i < n; i++) {
+        lp[i] = 0;
+        for (size_t j = i * d; j < (i + 1) * d; j++) {
+            lp[i] -= 0.5 * (x[j] - 3) * (x[j] - 3);
+            grad[j] = 3 - x[j];
+        }
+        if (x[i * d] <= *(const double *)ctx)
+            lp[i] = -INFINITY;
+    }
+    return 0;
+}
+
+START_TEST(a_search_starts_where_there_is_a_density)
+{
+    double begin = 0.5;
+    slivi_target *t = slivi_target_create(2, far_normal, &begin);
+    slivi_posterior *q = slivi_posterior_create("semi-implicit", t);
+    double z[2 * 64], mean = 0;
+    slivi_posterior_set(q, "steps", 20);
+    slivi_posterior_set(q, "batch", 1);
+    slivi_posterior_set(q, "grow", 1);
+    slivi_posterior_set(q, "mixture", 2);
+    slivi_posterior_set(q, "check", 20);
+    slivi_posterior_set(q, "bound-draws", 2);
+    ck_assert_msg(!slivi_posterior_fit(q, NULL, 0, NULL, NULL, NULL), "%s",
+                  slivi_errmsg());
+    ck_assert_int_eq(slivi_posterior_draw(q, 64, NULL, 1, z), 0);
+    for (size_t i = 0; i < 64; i++)
+        mean += z[2 * i + 1] / 64;
+    ck_assert_double_eq_tol(mean, 3, 0.6);
+    ck_assert_str_eq(slivi_posterior_name(q), "semi-implicit");
+    ck_assert_ptr_eq(slivi_posterior_target(q), t);
+    slivi_posterior_free(q);
+    slivi_target_free(t);
+}
+END_TEST
+
 START_TEST(a_density_may_end)
 {
     double end = 1.5;
@@ -307,6 +348,8 @@ Suite *slivi_suite_posterior_fail(void)
     tcase_set_timeout(c, 60);
     tcase_add_loop_test(c, wrong_gradients_are_refused, 0, 3);
     tcase_add_test(c, a_density_may_end);
+    tcase_add_test(c, a_search_starts_where_there_is_a_density);
+    tcase_add_test(c, a_search_starts_where_there_is_a_density);
     tcase_add_loop_test(c, what_is_not_finite_is_named, 0, 4);
     tcase_add_test(c, refused_draws_are_counted_and_push_nothing);
     tcase_add_loop_test(c, steps_and_looks_allocate_nothing, 0,

@@ -158,6 +158,38 @@ START_TEST(semi_implicit_bends)
 }
 END_TEST
 
+/* The same problem with c' = 100 + c / 1000 for c: nets see the same. */
+START_TEST(units_of_contexts_do_not_matter)
+{
+    enum { ROWS = 40, SHOWN = 32 };
+    static const char *const options[] = {"precision", "f64",  "hidden", "8",
+                                          "steps",     "200",  "batch",  "32",
+                                          "rate",      "0.02", NULL};
+    double drawn[2][2 * SHOWN], at[SHOWN], contexts[ROWS];
+    for (size_t other = 0; other < 2; other++) {
+        const double unit = other ? 1e-3 : 1, zero = other ? 100 : 0;
+        posteriors_normal p = posteriors_plane(0.5, 2, 0.7, 0.6);
+        for (size_t j = 0; j < 2; j++) {
+            p.slope[j] = (j ? -2 : 1.5) / unit;
+            p.mean[j] -= p.slope[j] * zero;
+        }
+        slivi_target *t = posteriors_amortised(&p);
+        slivi_posterior *q = posteriors_make("gaussian-full", t, options);
+        for (size_t i = 0; i < ROWS; i++)
+            contexts[i] = zero + unit * 2 * sin((double)i);
+        for (size_t i = 0; i < SHOWN; i++)
+            at[i] = zero + unit * 0.1 * (double)i;
+        posteriors_fit(q, contexts, ROWS);
+        ck_assert_int_eq(slivi_posterior_draw(q, SHOWN, at, 1, drawn[other]),
+                         0);
+        slivi_posterior_free(q);
+        slivi_target_free(t);
+    }
+    for (size_t i = 0; i < 2 * SHOWN; i++)
+        ck_assert_double_eq_tol(drawn[0][i], drawn[1][i], 1e-4);
+}
+END_TEST
+
 /* A Gaussian whose mean moves with the context, at contexts not seen. */
 START_TEST(amortised_gaussians_meet_new_contexts)
 {
@@ -343,6 +375,7 @@ Suite *slivi_suite_posterior_fit(void)
     tcase_add_test(c, diagonal_gaussians_are_mean_field);
     tcase_add_test(c, semi_implicit_bends);
     tcase_add_test(c, amortised_gaussians_meet_new_contexts);
+    tcase_add_test(c, units_of_contexts_do_not_matter);
     tcase_add_test(c, annealing_finds_both_modes);
     tcase_add_test(c, minibatches_end_where_all_rows_do);
     tcase_add_test(c, whitening_takes_all_rows);

@@ -67,6 +67,46 @@ START_TEST(exact_draws_pass)
 }
 END_TEST
 
+/* 0.7 N((-2, -2), I) + 0.3 N((2, 2), 0.09 I): chains from afar may all be in
+   the wide mode and agree, and exact draws still are exact. */
+static int wide_and_narrow(size_t n, size_t d, const double *x, double *lp,
+                           double *grad, void *ctx)
+{
+    (void)ctx;
+    for (size_t i = 0; i < n; i++) {
+        const double *at = x + i * d;
+        double a = log(0.7), b = log(0.3 / 0.09);
+        for (size_t j = 0; j < d; j++) {
+            a -= 0.5 * (at[j] + 2) * (at[j] + 2);
+            b -= 0.5 * (at[j] - 2) * (at[j] - 2) / 0.09;
+        }
+        const double part = 1 / (1 + exp(a - b)); /* of the narrow one */
+        lp[i] = fmax(a, b) + log1p(exp(-fabs(a - b)));
+        for (size_t j = 0; j < d; j++)
+            grad[i * d + j] = -(1 - part) * (at[j] + 2)
+                              - part * (at[j] - 2) / 0.09;
+    }
+    return 0;
+}
+
+START_TEST(chains_that_missed_a_mode_are_no_reference)
+{
+    const slivi_address at = {.seed = 5, .stream = 9};
+    slivi_target *t = slivi_target_create(2, wide_and_narrow, NULL);
+    samples_normal(4, N, 2, draws);
+    static double u[N];
+    slivi_draw(slivi_law_uniform, &at, N, 1, u);
+    for (size_t i = 0; i < 2 * N; i++)
+        draws[i] = u[i / 2] < 0.7 ? draws[i] - 2 : 0.3 * draws[i] + 2;
+    slivi_verdict *v = verdicts_judge(t, N, verdicts_quick(8));
+    const slivi_verdict_check *c = verdicts_find(v, "reference");
+    ck_assert_double_gt(c->statistic, c->level); /* but they do not count */
+    verdicts_is(v, "reference", SLIVI_VERDICT_UNSURE);
+    slivi_verdict_free(v);
+    slivi_target_free(t);
+}
+END_TEST
+
 /* Modes 8 sds apart: all is well, but nobody could say so of their weights. */
 START_TEST(nobody_knows_the_weights_of_far_modes)
 {
@@ -341,6 +381,7 @@ Suite *slivi_suite_verdict(void)
     Suite *suite = suite_create("verdict");
     TCase *tc = tcase_create("exact");
     tcase_add_loop_test(tc, exact_draws_pass, 0, EXACT);
+    tcase_add_test(tc, chains_that_missed_a_mode_are_no_reference);
     tcase_add_test(tc, nobody_knows_the_weights_of_far_modes);
     suite_add_tcase(suite, tc);
     tc = tcase_create("faults");

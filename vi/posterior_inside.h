@@ -33,8 +33,7 @@ typedef struct slivi__family_draw {
     slivi_node mu;    /* semi-implicit: n x d, w = mu + exp(log_s) u */
     slivi_node log_s; /* n x d: of that, or log of T's diagonal */
     slivi_node t;     /* T below its diagonal: d x d, or where there are
-                          contexts n x d(d-1)/2, row by row; or null */
-
+                         contexts n x d(d-1)/2, row by row; or null */
 } slivi__family_draw;
 
 typedef struct slivi__family {
@@ -43,7 +42,7 @@ typedef struct slivi__family {
     int (*make)(slivi_posterior *q); /* adds views and nets */
     /* sets initial parameters that are not drawn; or NULL */
     void (*start)(const slivi_posterior *q, double *values);
-    /* draws for the plan's context, `rows` of them */
+    /* draws, one for each of the run's rows and its context */
     slivi__family_draw (*draw)(const slivi_posterior *q,
                                slivi__posterior_plan *p);
     int is_gaussian, is_mixture;
@@ -112,7 +111,7 @@ enum {
 };
 enum { OUT_W, OUT_H, OUT_U, OUT_MU, OUT_LOG_S, OUT_T };
 
-/* Draws in double, room for batch_max rows of each. */
+/* Draws in double, with room for as many rows as plans have. */
 typedef struct slivi__draws {
     size_t n;
     double *c;                      /* n x k, contexts */

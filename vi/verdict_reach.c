@@ -26,7 +26,6 @@ enum {
 #define SLIGHT 5
 /* A draw that is farther from the others than so many of the held-out ones */
 #define FAR 0.99
-#define UNMET 3
 /* More of q's draws that no chain came near make chains no reference. */
 #define UNMET_MOST 0.02
 #define RHAT 1.01 /* Vehtari et al., see slivi/sampler.h */
@@ -183,32 +182,32 @@ static int usual_density(hunt *h, slivi__scene *s, double *usual)
 }
 
 /* The share of the held-out draws that no chain came near, though p is as large
-   there as where chains are: three times as far from looks at chains as all but
-   1 % are from as many draws of q. */
+   there as where chains are: some times as far from looks at chains as from as
+   many draws of q.  (Where both have one law, the ratio's d-th power is about
+   that of two gamma variables of shape SLIVI_NEIGHBOURS_K, over 6 once in 200
+   times; a q that is too narrow makes it 2 or so.) */
 static int find_unmet(hunt *h, slivi__scene *s)
 {
-    const size_t all = h->known + h->held;
-    double usual;
-    const double *held = h->u + h->known * s->d;
-    const size_t looks = s->arrived * LOOKS;
+    const size_t all = h->known + h->held, looks = s->arrived * LOOKS;
     const size_t like = looks < h->known ? looks : h->known;
+    const double *held = h->u + h->known * s->d;
+    const double much = s->d > 1 ? 4 : 6;
+    double usual;
     size_t count = 0;
     if (like <= SLIVI_NEIGHBOURS_K)
         return 0;
     int status = usual_density(h, s, &usual);
     if (!status)
         status = slivi_nearest(h->ws, h->held, held, like, h->u,
-                               SLIVI_NEIGHBOURS_K, h->spare);
-    if (status)
-        return status;
-    slivi__sort(h->held, h->spare, h->spare + h->held);
-    const double far = UNMET * h->spare[(size_t)(FAR * (double)h->held)];
-    status = slivi_nearest(h->ws, h->held, held, looks, held + h->held * s->d,
-                           SLIVI_NEIGHBOURS_K, h->spare);
+                               SLIVI_NEIGHBOURS_K, h->near);
+    if (!status)
+        status = slivi_nearest(h->ws, h->held, held, looks,
+                               held + h->held * s->d, SLIVI_NEIGHBOURS_K,
+                               h->spare);
     for (size_t i = 0, known = 0; i < all && !status; i++) {
         const int out = is_held_out(h, i, known);
         if (out)
-            count += h->spare[i - known] > far
+            count += h->spare[i - known] > much * h->near[i - known]
                      && s->lp[slivi__verdict_pick(s, i, all)] >= usual;
         known += !out;
     }

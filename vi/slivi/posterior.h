@@ -30,9 +30,11 @@
      closed     exact, of the Gaussian families; path gradient (Roeder, Wu and
                 Duvenaud, "Sticking the landing", 2017)
      mixture    semi-implicit: the score at z of the mixture of z's own
-                component and K others, log 1/(K+1) sum_k N(z; mu_k, s_k^2)
+                component and K others, log 1/(K+1) sum_k N(z; mu_k, s_k^2),
+                jackknifed over halves of the others, which takes its bias from
+                O(1/K) to O(1/K^2)
      denoising  semi-implicit: a net learns E[-u/s | z], which is the score of q
-                (Vincent 2011), by regression weighted with s^2
+                (Vincent 2011), by regression
      ksivi      semi-implicit, a peer to compare with: descends the kernel Stein
                 discrepancy of q's conditional scores from p's (Cheng et al.,
                 "Kernel semi-implicit variational inference", 2024); needs no
@@ -99,12 +101,13 @@ typedef struct slivi_posterior_progress {
     double bound;       /* E_q[log p - log q_{K+1}] <= log int p, of fixed draws
                            with the averaged parameters; NaN: q has no density */
     double bound_se;
-    double best;        /* the highest so far, */
-    size_t best_step;   /* where; these parameters are used */
+    double best;        /* the highest so far; NaN: none chooses */
+    size_t best_step;   /* of the parameters that are used: the latest whose
+                           bound is within two standard errors of it */
     double norm;        /* of the last gradient */
     double gap;         /* root mean square of s - grad log p over the last
                            step's draws, in whitened units and per dimension:
-                           0 for q = p */
+                           0 for q = p; NaN: family implicit */
     size_t score_steps; /* of the score for each step, at present */
     size_t draws;       /* of a step, at present */
     uint64_t refused;   /* draws of training at which the density was zero */

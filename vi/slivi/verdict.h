@@ -49,8 +49,8 @@
    of the transitions of shift).
 
    A failed check vetoes the whole.  Exact draws are to be failed at most 5 times
-   in 100; where chains mix badly they are often called unsure.  With many draws the checks see errors that are of no consequence:
-   `tolerance` says which ones are.
+   in 100; where chains mix badly they are often called unsure.  With many draws
+   the checks see errors that are of no consequence: `tolerance` says which.
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #ifndef SLIVI_VERDICT_H
@@ -105,8 +105,7 @@ typedef struct slivi_verdict slivi_verdict;
    the one context (k numbers) of an amortised target, or NULL.  log_q (n),
    unless NULL, is log q (any constant) at each, for the weights; log_q4 (n),
    unless NULL, the same, with the same constant, from four times as many
-   components.  All draws serve
-   stein and psis, subsets the rest.  how may be NULL: the defaults.  A target
+   components.  All draws serve stein and psis, subsets the rest.  how may be NULL: the defaults.  A target
    with rows of data is left at all of them.  NULL with SLIVI_EINVAL,
    SLIVI_ENONFINITE (a draw, or log q, is not finite), SLIVI_ENOMEM, or what
    the target failed with. */
