@@ -51,12 +51,14 @@ static int make_score(slivi_vae *v)
     slivi_learning how = v->learning;
     how.rate *= v->opt.score_rate;
     how.steps *= v->opt.score_steps;
-    how.warmup *= v->opt.score_steps;
+    how.warmup = 0; /* it follows the encoder, so must not start slower */
     how.average = 0;
     slivi_scorenet_spec spec = {
         .name = "score",
         .dim = v->opt.latent,
-        .context = v->kind->is_wasserstein ? 0 : v->dim,
+        .context = v->kind->is_wasserstein ? 0
+                   : v->is_coded           ? v->opt.latent
+                                           : v->dim,
         .hidden = v->opt.hidden,
         .activation = slivi_activation_find(v->opt.activation),
         .gaussian = !strcmp(v->opt.base, "gaussian"),

@@ -91,12 +91,13 @@ static slivi_node squared_error(const slivi_vae *v, slivi__vae_plan *p,
 
 /* ---- the graphs -------------------------------------------------------- */
 
-static slivi_scorenet_use score_use(const slivi_vae *v, slivi__vae_plan *p)
+static slivi_scorenet_use score_use(const slivi_vae *v, slivi__vae_plan *p,
+                                    const encoding *e)
 {
     return (slivi_scorenet_use){
         .net = v->score,
         .w = p->score,
-        .context = v->kind->is_wasserstein ? (slivi_node){0} : p->x};
+        .context = v->kind->is_wasserstein ? (slivi_node){0} : e->context};
 }
 
 /* x W of the encoder's first layer.  The score net's step makes it and the
@@ -110,13 +111,13 @@ static slivi_node first_product(const slivi_vae *v, slivi__vae_plan *p)
 /* The score net's loss on draws of the encoder as it is. */
 static int build_score(const slivi_vae *v, slivi__vae_plan *p)
 {
-    slivi_scorenet_use use = score_use(v, p);
     slivi_objective_options how = {.slices = v->opt.slices,
                                    .law = slivi_law_find(v->opt.law),
                                    .sigma = v->opt.sigma,
                                    .stream = SLIVI__VAE_SLICES};
-    encoding e = v->family->encode(
-        v, p, (ptrdiff_t)v->opt.particles * SLIVI_ROWS, SLIVI__VAE_NOISE);
+    encoding e = slivi__vae_draw(v, p, (ptrdiff_t)v->opt.particles * SLIVI_ROWS,
+                                 SLIVI__VAE_NOISE);
+    slivi_scorenet_use use = score_use(v, p, &e);
     slivi_node t = slivi_stop_gradient(p->g, e.t);
     p->out[p->outs++] = slivi_scorenet_loss(
         &use, t, slivi_objective_find(v->opt.entropy), &how, &p->chunks);
@@ -134,8 +135,8 @@ static size_t draw(const slivi_vae *v, slivi__vae_plan *p, encoding e[2])
     const size_t count[2] = {v->opt.decoded, v->opt.particles - v->opt.decoded};
     size_t k = 0;
     for (; k < 2 && count[k]; k++)
-        e[k] = v->family->encode(v, p, (ptrdiff_t)count[k] * SLIVI_ROWS,
-                                 streams[k]);
+        e[k] = slivi__vae_draw(v, p, (ptrdiff_t)count[k] * SLIVI_ROWS,
+                               streams[k]);
     return k;
 }
 
@@ -163,16 +164,16 @@ static int build_codes(const slivi_vae *v, slivi__vae_plan *p)
 /* What training pushes the draws t by: the score of q at t, or the gradient of
    a discrepancy, which is held fixed. */
 static slivi_node push_of(const slivi_vae *v, slivi__vae_plan *p, size_t k,
-                          slivi_node t)
+                          const encoding *e)
 {
     static const char *const names[2] = {"push", "push-rest"};
     if (v->source != SLIVI__VAE_NET) {
-        p->push[k] = slivi_input(p->g, names[k], slivi_node_rows(p->g, t),
-                                 slivi_node_cols(p->g, t));
+        p->push[k] = slivi_input(p->g, names[k], slivi_node_rows(p->g, e->t),
+                                 slivi_node_cols(p->g, e->t));
         return p->push[k];
     }
-    slivi_scorenet_use use = score_use(v, p);
-    slivi_node s = slivi_scorenet_score(&use, slivi_stop_gradient(p->g, t));
+    slivi_scorenet_use use = score_use(v, p, e);
+    slivi_node s = slivi_scorenet_score(&use, slivi_stop_gradient(p->g, e->t));
     return slivi_stop_gradient(p->g, s);
 }
 
@@ -182,7 +183,7 @@ static slivi_node surrogate(const slivi_vae *v, slivi__vae_plan *p,
 {
     slivi_node f[2];
     for (size_t k = 0; k < count; k++)
-        f[k] = slivi_row_dot(p->g, push_of(v, p, k, e[k].t), e[k].t);
+        f[k] = slivi_row_dot(p->g, push_of(v, p, k, &e[k]), e[k].t);
     return mean_over(v, p->g, count, f);
 }
 
@@ -221,7 +222,7 @@ static slivi_node pushed_loss(const slivi_vae *v, slivi__vae_plan *p)
     p->outs = 3;
     slivi_node loss = slivi_add(g, slivi_add(g, p->out[0], p->out[1]),
                                 p->out[2]);
-    if (e[0].t.id == e[0].z.id)
+    if (!v->family->is_placed)
         return loss;
     return slivi_sub(g, loss, slivi_mean(g, slivi_row_sum(g, e[0].log_sigma)));
 }

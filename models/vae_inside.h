@@ -15,7 +15,8 @@ typedef struct slivi__vae_options {
     char encoder[SLIVI_NAME_MAX], entropy[SLIVI_NAME_MAX];
     char likelihood[SLIVI_NAME_MAX], binarise[SLIVI_NAME_MAX];
     char activation[SLIVI_NAME_MAX], law[SLIVI_NAME_MAX];
-    char base[SLIVI_NAME_MAX], precision[SLIVI_NAME_MAX];
+    char base[SLIVI_NAME_MAX], context[SLIVI_NAME_MAX];
+    char precision[SLIVI_NAME_MAX];
     slivi_list hidden;
     size_t latent, noise, particles, decoded, slices, score_steps;
     size_t batch, threads, rank;
@@ -47,6 +48,7 @@ typedef struct slivi__encoding {
     slivi_node mu; /* null where there is none */
     slivi_node log_sigma;
     slivi_node noise;
+    slivi_node context; /* what the score net knows of x */
 } slivi__encoding;
 
 typedef struct slivi__vae_plan slivi__vae_plan;
@@ -57,10 +59,12 @@ typedef struct slivi__vae_encoder {
     /* adds its nets to the parameters */
     int (*make)(slivi_vae *v);
     /* z for the plan's x: `rows` of them, SLIVI_ROWS or a multiple, where the
-       family has noise.  x may be 1 x dim: then they are all of the one x. */
+       family has noise.  x may be 1 x dim: then they are all of the one x.
+       Sets no context. */
     slivi__encoding (*encode)(const slivi_vae *v, slivi__vae_plan *p,
                               ptrdiff_t rows, uint32_t stream);
     int is_gaussian;
+    int is_placed; /* z = mu + sigma t, t of unknown density */
 } slivi__vae_encoder;
 
 /* The graphs of a vae. */
@@ -107,6 +111,7 @@ struct slivi_vae {
     slivi_learning learning;
     /* made by slivi_vae_ready */
     int ready, is_bernoulli;
+    int is_coded; /* the score net's context is the code */
     const slivi__vae_encoder *family;
     enum slivi__vae_source source;
     enum slivi_precision precision;
@@ -129,7 +134,8 @@ struct slivi_vae {
 
 /* Streams of draws. */
 enum {
-    SLIVI__VAE_INIT = 1,
+    SLIVI__VAE_STILL, /* no noise: zeros */
+    SLIVI__VAE_INIT,
     SLIVI__VAE_INIT_SCORE,
     SLIVI__VAE_BINARISE,
     SLIVI__VAE_NOISE,
@@ -143,6 +149,9 @@ enum { SLIVI__VAE_VARIATIONAL, SLIVI__VAE_WASSERSTEIN, SLIVI__VAE_KINDS };
 extern const slivi__vae_kind slivi__vae_kinds[SLIVI__VAE_KINDS];
 slivi_vae *slivi__vae_create(const slivi__vae_kind *kind, size_t dim);
 extern const slivi__vae_encoder slivi__vae_encoders[]; /* name NULL: the end */
+/* The family's draws, as the score net wants them. */
+slivi__encoding slivi__vae_draw(const slivi_vae *v, slivi__vae_plan *p,
+                                ptrdiff_t rows, uint32_t stream);
 
 /* Sets kind, family, source and the like from the options, or refuses. */
 int slivi__vae_settle(slivi_vae *v);

@@ -87,7 +87,7 @@ static draw encode(const slivi_vae *v, const double *theta, const float *x,
         affine(v->params, theta, "residual", in, r);
     const int placed = v->residual || v->family->is_gaussian;
     for (size_t j = 0; j < Z; j++) {
-        d.t[j] = e[j] + r[j];
+        d.t[j] = e[j] + tanh(r[j]);
         d.z[j] = placed ? out[j] + exp(out[Z + j]) * d.t[j] : out[j];
         if (!v->residual)
             d.t[j] = d.z[j];
@@ -218,8 +218,37 @@ static double discrepant(const hand *h, const double *theta)
     return sum + 3 * mmd;
 }
 
+/* What an affine score net is given of draw e of image x: t and the image, or
+   t from where it is without noise and z there. */
+static void score_inputs(const slivi_vae *v, const double *theta,
+                         const float *x, const double *e, double *in)
+{
+    static const double still[Z] = {0};
+    const draw d = encode(v, theta, x, e), at = encode(v, theta, x, still);
+    for (size_t j = 0; j < Z; j++) {
+        in[j] = v->is_coded ? d.t[j] - at.t[j] : d.t[j];
+        in[Z + j] = at.z[j];
+    }
+    for (size_t k = 0; k < X && !v->is_coded; k++)
+        in[Z + k] = (double)x[k];
+}
+
+/* The score net's at each image's draws, which a step's first part leaves where
+   they are but for its rate, 1e-12. */
+static void net_scores(hand *h, const double *theta)
+{
+    double net[MOST], in[Z + X], e[Z];
+    slivi_params_get(h->v->score_params, net);
+    for (size_t i = 0; i < N; i++)
+        for (size_t s = 0; s < P; s++) {
+            noise(s, i, D, 0, e);
+            score_inputs(h->v, theta, h->x + i * X, e, in);
+            affine(h->v->score_params, net, "score", in, h->push[i][s]);
+        }
+}
+
 /* Scores of each image's own draws, or of the draws of all. */
-static void scores(hand *h, const double *theta)
+static void kernel_scores(hand *h, const double *theta)
 {
     const int all = h->v->kind->is_wasserstein;
     const size_t groups = all ? 1 : N, m = all ? N : P;
@@ -244,25 +273,40 @@ static void scores(hand *h, const double *theta)
     slivi_kernelscore_free(k);
 }
 
+typedef void scores(hand *h, const double *theta);
+
 static const struct {
     const char *options[9];
-    int wasserstein, kernel;
+    int wasserstein;
+    scores *scores;
     double (*loss)(const hand *h, const double *theta);
 } cases[] = {
-    {{"entropy", "stein", NULL}, 0, 1, pushed},
-    {{"entropy", "ssge", "encoder", "gaussian", NULL}, 0, 1, pushed},
-    {{"entropy", "stein", "encoder", "residual", NULL}, 0, 1, pushed},
-    {{"entropy", "iwae", "encoder", "gaussian", NULL}, 0, 0, weighted},
-    {{"entropy", "stein", "lambda", "3", NULL}, 1, 1, wasserstein},
-    {{"entropy", "ssge", "lambda", "3", NULL}, 1, 1, wasserstein},
-    {{"entropy", "mmd", "lambda", "3", NULL}, 1, 0, discrepant},
+    {{"entropy", "ssm-vr", NULL}, 0, net_scores, pushed},
+    {{"entropy", "dsm", "context", "code", NULL}, 0, net_scores, pushed},
+    {{"entropy", "ssm", "encoder", "residual", "context", "code", NULL},
+     0,
+     net_scores,
+     pushed},
+    {{"entropy", "stein", NULL}, 0, kernel_scores, pushed},
+    {{"entropy", "ssge", "encoder", "gaussian", NULL},
+     0,
+     kernel_scores,
+     pushed},
+    {{"entropy", "stein", "encoder", "residual", NULL},
+     0,
+     kernel_scores,
+     pushed},
+    {{"entropy", "iwae", "encoder", "gaussian", NULL}, 0, NULL, weighted},
+    {{"entropy", "stein", "lambda", "3", NULL}, 1, kernel_scores, wasserstein},
+    {{"entropy", "ssge", "lambda", "3", NULL}, 1, kernel_scores, wasserstein},
+    {{"entropy", "mmd", "lambda", "3", NULL}, 1, NULL, discrepant},
     {{"entropy", "mmd", "lambda", "3", "likelihood", "bernoulli", "binarise",
       "none", NULL},
      1,
-     0,
+     NULL,
      discrepant},
 };
-enum { CASES = sizeof cases / sizeof *cases };
+enum { WEIGHTED = 6, CASES = sizeof cases / sizeof *cases };
 
 static const char *const affine_nets[] = {
     "hidden",    "none",     "latent", "2",         "likelihood",
@@ -308,8 +352,8 @@ START_TEST(gradients_are_those_of_the_loss)
             value[k] += 0.1 * sin((double)k);
     }
     slivi_params_get(v->params, theta);
-    if (cases[_i].kernel)
-        scores(&by, theta);
+    if (cases[_i].scores)
+        cases[_i].scores(&by, theta);
     ck_assert_msg(!slivi_vae_step(v, x, N, NULL), "%s", slivi_errmsg());
     const double *gradient = slivi_learner_gradient(v->learner);
     memcpy(moved, theta, sizeof moved);
@@ -331,7 +375,7 @@ START_TEST(reports_of_the_weighted_bound)
 {
     double theta[MOST], e[Z], fit = 0, rest = 0;
     float x[N * X];
-    slivi_vae *v = make_case(3);
+    slivi_vae *v = make_case(WEIGHTED);
     slivi_vae_losses losses;
     images(N, x);
     slivi_params_get(v->params, theta);
@@ -352,22 +396,26 @@ END_TEST
 /* ---- the score net's own step ------------------------------------------- */
 
 /* ssm-vr on 3 draws of each image, each with a slice of its own:
-   E[v'A v + |s|^2 / 2], s = [t x] W + b, A the rows of W that meet t. */
+   E[v'A v + |s|^2 / 2], s = [t c] W + b, A the rows of W that meet t, and c the
+   context. */
 START_TEST(score_steps_take_every_draw)
 {
     enum { DRAWS = 3 };
-    const char *const options[] = {"hidden",     "none",
-                                   "latent",     "2",
-                                   "precision",  "f64",
-                                   "rate",       "1e-12",
-                                   "optimizer",  "momentum",
-                                   "threads",    "1",
-                                   "batch",      "8",
-                                   "particles",  "3",
-                                   "likelihood", "gaussian",
-                                   "encoder",    _i ? "residual" : "implicit",
-                                   "base",       _i ? "standard" : "none",
-                                   NULL};
+    const int residual = _i % 2;
+    const char *const options[] = {
+        "hidden",     "none",
+        "latent",     "2",
+        "precision",  "f64",
+        "rate",       "1e-12",
+        "optimizer",  "momentum",
+        "threads",    "1",
+        "batch",      "8",
+        "particles",  "3",
+        "likelihood", "gaussian",
+        "encoder",    residual ? "residual" : "implicit",
+        "base",       residual ? "standard" : "none",
+        "context",    _i / 2 ? "code" : "image",
+        NULL};
     double theta[MOST], score[MOST], e[Z], u[Z], sum = 0;
     float x[N * X];
     slivi_vae *v = make(0, options);
@@ -384,21 +432,19 @@ START_TEST(score_steps_take_every_draw)
         slivi_draw(slivi_law_normal, &at, 1, Z, e);
         at.stream = SLIVI__VAE_SLICES;
         slivi_draw(slivi_law_normal, &at, 1, Z, u);
-        memcpy(in, encode(v, theta, x + i * X, e).t, sizeof e);
-        for (size_t k = 0; k < X; k++)
-            in[Z + k] = (double)x[i * X + k];
+        score_inputs(v, theta, x + i * X, e, in);
         affine(v->score_params, score, "score", in, s);
         affine(v->score_params, score, "score", zero, at_zero);
         memcpy(zero, u, sizeof u);
         affine(v->score_params, score, "score", zero, a);
         for (size_t j = 0; j < Z; j++) {
-            const double s_j = s[j] - (_i ? in[j] : 0);
+            const double s_j = s[j] - (residual ? in[j] : 0);
             sum += (u[j] * (a[j] - at_zero[j]) + s_j * s_j / 2) / N / DRAWS;
         }
     }
     ck_assert_int_eq(slivi_vae_step(v, x, N, &losses), 0);
     /* the base's trace, -1 for each dimension, needs no slices */
-    ck_assert_double_eq_tol(losses.score, sum - (_i ? Z : 0), 1e-12);
+    ck_assert_double_eq_tol(losses.score, sum - (residual ? Z : 0), 1e-12);
     slivi_vae_free(v);
 }
 END_TEST
@@ -500,7 +546,7 @@ Suite *slivi_suite_vae_sources(void)
     tcase_set_timeout(c, 60);
     tcase_add_loop_test(c, gradients_are_those_of_the_loss, 0, CASES);
     tcase_add_test(c, reports_of_the_weighted_bound);
-    tcase_add_loop_test(c, score_steps_take_every_draw, 0, 2);
+    tcase_add_loop_test(c, score_steps_take_every_draw, 0, 4);
     tcase_add_test(c, exact_traces_of_several_draws);
     tcase_add_loop_test(c, codes_of_a_wae_follow_the_prior, 0, 5);
     suite_add_tcase(s, c);

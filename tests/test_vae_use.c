@@ -43,6 +43,8 @@ static const char *const kinds[][10] = {
     {"encoder", "gaussian", "entropy", "dsm", "base", "gaussian", NULL},
     {"encoder", "gaussian", "entropy", "iwae", "particles", "3", NULL},
     {"encoder", "residual", "entropy", "ssm-vr", "base", "standard", NULL},
+    {"encoder", "residual", "entropy", "sm", "context", "code", NULL},
+    {"entropy", "ssm-vr", "context", "code", "particles", "2", NULL},
     {"entropy", "sm", "particles", "3", "decoded", "2", NULL},
     {"entropy", "stein", "particles", "5", "decoded", "2", NULL},
     {"entropy", "ssge", "encoder", "residual", "particles", "4", NULL},
@@ -289,6 +291,32 @@ START_TEST(options_that_do_not_fit_are_refused)
 }
 END_TEST
 
+/* Option "warmup" is the model's alone: a score net that starts slower than
+   the encoder loses it from sight. */
+START_TEST(the_score_net_does_not_warm_up)
+{
+    float x[128 * 50];
+    slivi_vae *v[2];
+    pixels(x);
+    for (int k = 0; k < 2; k++) {
+        v[k] = make_kind(0, "1");
+        ck_assert_int_eq(slivi_vae_set(v[k], "warmup", k ? "100" : "0"), 0);
+        ck_assert_int_eq(slivi_vae_ready(v[k]), 0);
+        steps(v[k], x, 1);
+    }
+    for (int score = 0; score < 2; score++) {
+        const slivi_params *a = score ? v[0]->score_params : v[0]->params;
+        const slivi_params *b = score ? v[1]->score_params : v[1]->params;
+        ck_assert_int_eq(!memcmp(slivi_params_const_values(a),
+                                 slivi_params_const_values(b),
+                                 slivi_params_size(a) * sizeof(float)),
+                         score);
+    }
+    slivi_vae_free(v[0]);
+    slivi_vae_free(v[1]);
+}
+END_TEST
+
 /* Of a version that did not know the option yet. */
 START_TEST(an_option_not_in_a_checkpoint_is_at_its_default)
 {
@@ -367,6 +395,7 @@ Suite *slivi_suite_vae_use(void)
     tcase_add_loop_test(c, values_that_are_no_pixels_are_refused, 0, 5);
     tcase_add_test(c, half_a_checkpoint_changes_nothing);
     tcase_add_loop_test(c, options_that_do_not_fit_are_refused, 0, 8);
+    tcase_add_test(c, the_score_net_does_not_warm_up);
     tcase_add_test(c, an_option_not_in_a_checkpoint_is_at_its_default);
     tcase_add_loop_test(c, steps_allocate_nothing, 0, KINDS);
     tcase_add_test(c, lack_of_memory_is_survived);

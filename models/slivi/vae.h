@@ -6,7 +6,7 @@
 
      gaussian   z = mu(x) + sigma(x) e            e ~ N(0, I)
      implicit   z = net(x, e)
-     residual   z = mu(x) + sigma(x) t,  t = e + r(x, e),  r = 0 at first
+     residual   z = mu(x) + sigma(x) t,  t = e + tanh r(x, e),  r = 0 at first
 
    and training minimises E[-log p(x|z) - log p(z)] - H(q(z|x)), or a tighter
    bound.  Where the gradient of the entropy H is from is option "entropy":
@@ -26,6 +26,12 @@
 
    The score of residual is that of t given x; the rest of its entropy, the sum
    of log sigma(x), is in closed form.
+
+   What the score net is given beside a draw is option "context": the image, as
+   in the paper, or its code, the encoder's z without noise.  Then the draw is
+   measured from where it is without noise, which spares the net the search for
+   the place of a posterior that may be narrow.  Learning option "warmup" does
+   not hold for the score net, which would lag behind.
 
    In a step each image has `particles` draws of z.  All are in the prior's and
    the entropy's term and train the score net (each has a slice of its own);
