@@ -53,6 +53,8 @@ static const struct {
     [NLL_IS] = {"is", "is:N", "importance sampling for N random images"},
     [NLL_AIS] = {"ais", "ais:N",
                  "annealed importance sampling for the first N of the same"},
+    [NLL_ELBO] = {"elbo", "elbo:N",
+                  "the encoder's ELBO for the first N of the same"},
     [NLL_BDMC] = {"bdmc", "bdmc:N",
                   "AIS in both directions for N images of the model's own"},
 };
@@ -93,7 +95,7 @@ int nll_read(const args *a, nll *out)
         size = strcspn(item, ",");
         if (!read_item(item, size, out))
             return complain_usage("option eval: \"%.64s\" is neither none nor "
-                                  "a list of is:N, ais:N and bdmc:N",
+                                  "a list of is:N, ais:N, elbo:N and bdmc:N",
                                   text);
         if (!item[size])
             return 0;
@@ -103,8 +105,10 @@ int nll_read(const args *a, nll *out)
 /* Images that are evaluated at all, by one method or more. */
 static size_t most_images(const nll *n)
 {
-    return n->images[NLL_IS] > n->images[NLL_AIS] ? n->images[NLL_IS]
-                                                  : n->images[NLL_AIS];
+    size_t most = 0;
+    for (int m = 0; m < NLL_BDMC; m++)
+        most = n->images[m] > most ? n->images[m] : most;
+    return most;
 }
 
 int nll_check(const nll *n, const data *d)
@@ -121,7 +125,8 @@ int nll_check(const nll *n, const data *d)
 enum { /* draws; the first of DATA_SEED, the same in all runs */
        STREAM_CHOICE = 1,
        STREAM_IS = 5, /* of the model's, beside evaluate.c's */
-       STREAM_BDMC
+       STREAM_BDMC,
+       STREAM_ELBO = 9
 };
 
 enum { PILOTS = 32, PILOT_CHAINS = 4, PASSES = 2, ESTIMATES = NLL_AIS + 1 };
@@ -343,6 +348,32 @@ static void record_moments(json_t *result, const char *key, const char *se_key,
     record_number(result, se_key, se);
 }
 
+/* The ELBO, and how far below log p(x) it is. */
+static int run_elbo(task *t, json_t *result)
+{
+    enum { DRAWS = 2000 };
+    const size_t n = t->what->images[NLL_ELBO], is = t->what->images[NLL_IS];
+    const size_t least = slivi_vae_latent(t->vae) + 2;
+    double *elbo = calloc(n, sizeof *elbo);
+    int code = elbo ? 0 : fail(0);
+    begin_bar(t, "encoding", n);
+    if (!code)
+        code = end_bar(
+            t, slivi_vae_elbo(t->vae, t->x, n, DRAWS > least ? DRAWS : least,
+                              STREAM_ELBO, elbo, show_progress, &t->bar));
+    if (!code) {
+        record_moments(result, "elbo", "elbo_se", n, elbo);
+        record_size(result, "elbo_images", n);
+    }
+    for (size_t i = 0; i < n && !code; i++)
+        elbo[i] = -t->nll[NLL_IS][i] - elbo[i];
+    if (!code && is)
+        record_moments(result, "inference_gap", "inference_gap_se",
+                       n < is ? n : is, elbo);
+    free(elbo);
+    return code;
+}
+
 /* Bounds of log p(x) from above and below, of images whose z is known. */
 static int run_bdmc(task *t, json_t *result)
 {
@@ -474,12 +505,14 @@ static int run(task *t, const experiment *e, json_t *result)
         code = tune(t);
     if (!code && asked[NLL_AIS])
         code = run_ais(t);
-    if (!code && t->count)
+    if (!code && (asked[NLL_IS] || asked[NLL_AIS]))
         record_means(t, result);
     if (!code && (asked[NLL_AIS] || asked[NLL_BDMC]))
         record_ais(t, result);
     if (!code)
         code = compare(t, result);
+    if (!code && asked[NLL_ELBO])
+        code = run_elbo(t, result);
     if (!code && asked[NLL_BDMC])
         code = run_bdmc(t, result);
     return code ? code : replace_images(t, e);

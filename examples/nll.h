@@ -16,7 +16,8 @@
 enum nll_method {
     NLL_IS,   /* importance sampling, slivi/importance.h */
     NLL_AIS,  /* annealed importance sampling, slivi/ais.h */
-    NLL_BDMC, /* the same in both directions, of simulated images */
+    NLL_ELBO, /* the encoder's ELBO */
+    NLL_BDMC, /* AIS in both directions, of simulated images */
     NLL_METHODS
 };
 
@@ -30,8 +31,8 @@ extern const slivi_option nll_options[];
 #define NLL_WORD                                                               \
     {                                                                          \
         "eval", ARGS_TEXT, "LIST", "is:100",                                   \
-            "log-likelihood of random images: none, or a list of is:N, ais:N " \
-            "and bdmc:N"                                                       \
+            "log-likelihood of random images: none, or a list of is:N, "       \
+            "ais:N, elbo:N and bdmc:N"                                         \
     }
 
 /* What --list says about the word. */

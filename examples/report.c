@@ -406,6 +406,8 @@ static const struct shown {
     {"ais_minus_is", "ais_minus_is_se", "AIS above importance sampling", NULL},
     {"nll_corrected", "nll_corrected_se", "corrected for that if it matters",
      NULL},
+    {"inference_gap", "inference_gap_se", "nats from encoder to posterior",
+     NULL},
     {"bdmc_gap", "bdmc_gap_se", "gap of bounds on the model's images", NULL},
     {"test_error", NULL, "squared error of test images",
      "squared error of test images"},

@@ -23,7 +23,7 @@ typedef struct row {
     size_t count;
     int is_corrected; /* one of them, or more */
     double steps, seeds, images, nll, nll_se, nll_sd, difference, difference_se,
-        pairs, error, mmd, wasserstein, ms;
+        pairs, gap, error, mmd, wasserstein, ms;
 } row;
 
 typedef struct table {
@@ -187,6 +187,7 @@ static int fill_rows(table *t, const row *base)
         r->steps = mean_of(r, "steps");
         r->seeds = (double)r->count;
         r->images = mean_of(r, "eval_images");
+        r->gap = mean_of(r, "inference_gap");
         r->error = mean_of(r, "test_error");
         r->mmd = mean_of(r, "code_mmd");
         r->wasserstein = mean_of(r, "code_sliced_wasserstein");
@@ -287,6 +288,7 @@ static const struct column {
     {"diff", "difference", "%+.3f", offsetof(row, difference), 0},
     {"SE(diff)", "difference_se", "%.3f", offsetof(row, difference_se), 0},
     {"pairs", "pairs", "%.0f", offsetof(row, pairs), 0},
+    {"gap", "inference_gap", "%.1f", offsetof(row, gap), 0},
     {"error", "test_error", "%.5f", offsetof(row, error), 1},
     {"MMD^2", "code_mmd", "%.3g", offsetof(row, mmd), 1},
     {"SW", "code_sliced_wasserstein", "%.3g", offsetof(row, wasserstein), 1},

@@ -69,6 +69,7 @@ static const struct {
     {"vae", slivi_suite_vae},
     {"vae_ais", slivi_suite_vae_ais},
     {"vae_ais_use", slivi_suite_vae_ais_use},
+    {"vae_elbo", slivi_suite_vae_elbo},
     {"vae_nll", slivi_suite_vae_nll},
     {"vae_nll_use", slivi_suite_vae_nll_use},
     {"vae_sources", slivi_suite_vae_sources},

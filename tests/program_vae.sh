@@ -317,6 +317,13 @@ for key in code_mmd code_mmd_floor code_sliced_wasserstein \
 done
 refused 2 'there are only 179 validation images' --eval-only --out "$e" \
     --eval is:5,ais:180 --eval-part validation
+evaluate is:20,elbo:10
+test "$(value nll)/$(value elbo_images)/$(shape)" = "$nll/10/20, 5" ||
+    complain "the ELBO's images are others"
+awk -v x="$(value inference_gap)" -v e="$(value elbo)" \
+    'BEGIN { exit !(x > 0 && e < 0) }' || complain "no gap between ELBO and log p"
+evaluate elbo:10
+test -z "$(value nll)$(value inference_gap)" || complain "an nll that was not asked for"
 # a signal while chains move
 "$vae" --eval-only --out "$e" --eval ais:150 --ais-steps led --threads 1 \
     --ais-temperatures 1000000 >"$folder/stdout" 2>"$folder/stderr" &
@@ -340,7 +347,7 @@ refused 2 'no option "colour"' --set colour=red --out "$x"
 refused 2 'encoder: "implict" is not one of gaussian, implicit' \
     --encoder implict --out "$x"
 for list in ais is: ais:0 ais:-1 ais:5x is:5,,ais:5 'is:5,' is:5,none is:5,is:6; do
-    refused 2 "eval: \"$list\" is neither none nor a list of is:N, ais:N and" \
+    refused 2 "eval: \"$list\" is neither none nor a list of is:N, ais:N, elbo:N and" \
         --eval "$list" --out "$x"
 done
 refused 2 'there are only' --eval is:100000 --out "$x"

@@ -61,6 +61,7 @@ Suite *slivi_suite_ais_use(void);
 Suite *slivi_suite_vae(void);
 Suite *slivi_suite_vae_ais(void);
 Suite *slivi_suite_vae_ais_use(void);
+Suite *slivi_suite_vae_elbo(void);
 Suite *slivi_suite_vae_nll(void);
 Suite *slivi_suite_vae_nll_use(void);
 Suite *slivi_suite_vae_sources(void);

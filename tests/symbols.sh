@@ -7,7 +7,7 @@ failed=0
 
 # The functions used of GSL, beside its types.  Whatever can fail on
 # data is left to LAPACK, because GSL's default handler of errors aborts.
-gsl='gsl_ran_chisq|gsl_cdf_ugaussian_Pinv'
+gsl='gsl_ran_chisq|gsl_cdf_ugaussian_Pinv|gsl_sf_psi_e'
 # powers of 2, the only thing they could refuse
 gsl="$gsl"'|gsl_fft_(real|halfcomplex)_radix2_(transform|inverse)'
 

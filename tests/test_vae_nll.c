@@ -2,6 +2,7 @@
    starts from: linear decoders in closed form, small ones by quadrature.
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
+#include "decoders.h"
 #include "scratch.h"
 #include "slivi/vae.h"
 #include "suites.h"
@@ -11,44 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 65, X = 40 };
+enum { MOST = DECODERS_MOST, X = DECODERS_X };
 
 #define LOG_2PI 1.83787706640934548356
-
-static slivi_vae *make(size_t dim, const char *const *options)
-{
-    slivi_vae *v = slivi_vae_create(dim);
-    ck_assert_ptr_nonnull(v);
-    for (; *options; options += 2)
-        ck_assert_msg(!slivi_vae_set(v, options[0], options[1]), "%s",
-                      slivi_errmsg());
-    ck_assert_msg(!slivi_vae_ready(v), "%s", slivi_errmsg());
-    return v;
-}
-
-static void draw(uint32_t stream, size_t n, size_t d, double *out)
-{
-    const slivi_address at = {.seed = 8, .stream = stream};
-    slivi_draw(slivi_law_normal, &at, n, d, out);
-}
-
-/* The parameters called `name` become these; of the wrong number: fails. */
-static void put(slivi_vae *v, const char *name, size_t count,
-                const double *values)
-{
-    const slivi_view *view = NULL;
-    for (size_t i = 0; i < slivi_params_views(v->params); i++)
-        if (!strcmp(slivi_params_view(v->params, i)->name, name))
-            view = slivi_params_view(v->params, i);
-    ck_assert_msg(view && view->rows * view->cols == count, "%s", name);
-    for (size_t i = 0; i < count; i++)
-        if (v->precision == SLIVI_F32)
-            ((float *)slivi_params_values(
-                v->params))[view->offset + i] = (float)values[i];
-        else
-            ((double *)slivi_params_values(
-                v->params))[view->offset + i] = values[i];
-}
 
 static void estimate(slivi_vae *v, const float *x, size_t n, size_t draws,
                      double *logp, double *se)
@@ -77,77 +43,6 @@ static slivi__peak climb(slivi_vae *v, const float *x, double *z, double *cov)
 
 /* ---- x = z w + b + sd e ------------------------------------------------ */
 
-typedef struct linear {
-    size_t d;
-    double w[MOST * X], b[X], sd;
-    float x[X];
-    double precision[MOST * MOST], mean[MOST]; /* of p(z|x) */
-    double log_p;
-} linear;
-
-/* mean = P^-1 w (x - b) / sd^2, P = I + w w' / sd^2; log p(x) is the log joint
-   there plus log (2 pi)^(d/2) |P|^(-1/2). */
-static void solve(linear *m)
-{
-    static double l[MOST * MOST];
-    const size_t d = m->d;
-    const double s2 = m->sd * m->sd;
-    for (size_t i = 0; i < d; i++) {
-        m->mean[i] = 0;
-        for (size_t k = 0; k < X; k++)
-            m->mean[i] += m->w[i * X + k] * ((double)m->x[k] - m->b[k]) / s2;
-        for (size_t j = 0; j < d; j++) {
-            m->precision[i * d + j] = i == j;
-            for (size_t k = 0; k < X; k++)
-                m->precision[i * d + j] += m->w[i * X + k] * m->w[j * X + k]
-                                           / s2;
-        }
-    }
-    memcpy(l, m->precision, d * d * sizeof *l);
-    ck_assert_int_eq(slivi__cholesky(d, l), 0);
-    slivi__trisolve(0, d, 1, l, m->mean);
-    slivi__trisolve(1, d, 1, l, m->mean);
-    m->log_p = -X * (0.5 * LOG_2PI + log(m->sd));
-    for (size_t i = 0; i < d; i++)
-        m->log_p -= 0.5 * m->mean[i] * m->mean[i] + log(l[i * d + i]);
-    for (size_t k = 0; k < X; k++) {
-        double rest = (double)m->x[k] - m->b[k];
-        for (size_t i = 0; i < d; i++)
-            rest -= m->mean[i] * m->w[i * X + k];
-        m->log_p -= 0.5 * rest * rest / s2;
-    }
-}
-
-static slivi_vae *make_linear(linear *m, size_t d, const char *precision)
-{
-    char latent[8];
-    double z[MOST], e[X];
-    const char *const options[] = {"hidden",     "none",     "latent",  latent,
-                                   "likelihood", "gaussian", "x-sd",    "0.5",
-                                   "encoder",    "gaussian", "threads", "1",
-                                   "precision",  precision,  NULL};
-    snprintf(latent, sizeof latent, "%zu", d);
-    slivi_vae *v = make(X, options);
-    m->d = d;
-    m->sd = 0.5;
-    draw(1, d, X, m->w);
-    draw(2, 1, X, m->b);
-    draw(3, 1, d, z);
-    draw(4, 1, X, e);
-    for (size_t i = 0; i < d * X; i++)
-        m->w[i] /= sqrt((double)d);
-    for (size_t k = 0; k < X; k++) {
-        double x = m->b[k] + m->sd * e[k];
-        for (size_t i = 0; i < d; i++)
-            x += z[i] * m->w[i * X + k];
-        m->x[k] = (float)x;
-    }
-    put(v, "decoder.w1", d * X, m->w);
-    put(v, "decoder.b1", X, m->b);
-    solve(m);
-    return v;
-}
-
 /* Where p(z|x) is Gaussian a climb finds all of it, from wherever. */
 START_TEST(modes_of_a_linear_decoder)
 {
@@ -155,7 +50,7 @@ START_TEST(modes_of_a_linear_decoder)
     static linear m;
     static double cov[MOST * MOST];
     const size_t d = dims[_i / 2];
-    slivi_vae *v = make_linear(&m, d, _i % 2 ? "f32" : "f64");
+    slivi_vae *v = decoders_linear(&m, d, _i % 2 ? "f32" : "f64");
     for (int far = 0; far < 2; far++) {
         double z[MOST], off = 0;
         for (size_t i = 0; i < d; i++)
@@ -189,13 +84,13 @@ START_TEST(log_p_of_a_linear_decoder)
     static linear m;
     static float x[IMAGES * X];
     double logp[IMAGES], se[IMAGES], sum = 0;
-    slivi_vae *v = make_linear(&m, want[_i].d, "f32");
+    slivi_vae *v = decoders_linear(&m, want[_i].d, "f32");
     for (size_t i = 0; i < IMAGES; i++)
         memcpy(x + i * X, m.x, sizeof m.x);
     if (want[_i].d == 65) { /* then z tells nothing of x */
         memset(m.w, 0, sizeof m.w);
-        put(v, "decoder.w1", m.d * X, m.w);
-        solve(&m);
+        decoders_put(v, "decoder.w1", m.d * X, m.w);
+        decoders_solve(&m);
     }
     const size_t images = m.d == 65 ? 1 : IMAGES;
     estimate(v, x, images, DRAWS, logp, se);
@@ -221,11 +116,11 @@ START_TEST(an_encoder_without_spread)
     static double w[X * 16];
     double b[16], logp[3], se[3];
     float x[3 * X];
-    slivi_vae *v = make_linear(&m, 8, "f32");
+    slivi_vae *v = decoders_linear(&m, 8, "f32");
     for (size_t i = 0; i < 16; i++)
         b[i] = i < 8 ? 6 : -200; /* log sigma */
-    put(v, "encoder.w1", X * 16, w);
-    put(v, "encoder.b1", 16, b);
+    decoders_put(v, "encoder.w1", X * 16, w);
+    decoders_put(v, "encoder.b1", 16, b);
     for (size_t i = 0; i < 3; i++)
         memcpy(x + i * X, m.x, sizeof m.x);
     estimate(v, x, 3, 500, logp, se);
@@ -247,15 +142,15 @@ static slivi_vae *make_bits(double scale)
                                    "2",       "encoder", "gaussian",
                                    "threads", "1",       NULL};
     double w[2 * HIDDEN], b[HIDDEN], w2[HIDDEN * BITS];
-    slivi_vae *v = make(BITS, options);
-    draw(5, 2, HIDDEN, w);
-    draw(6, 1, HIDDEN, b);
-    draw(7, HIDDEN, BITS, w2);
+    slivi_vae *v = decoders_make(BITS, options);
+    decoders_draw(5, 2, HIDDEN, w);
+    decoders_draw(6, 1, HIDDEN, b);
+    decoders_draw(7, HIDDEN, BITS, w2);
     for (size_t i = 0; i < HIDDEN * BITS; i++)
         w2[i] *= scale;
-    put(v, "decoder.w1", 2 * HIDDEN, w);
-    put(v, "decoder.b1", HIDDEN, b);
-    put(v, "decoder.w2", HIDDEN * BITS, w2);
+    decoders_put(v, "decoder.w1", 2 * HIDDEN, w);
+    decoders_put(v, "decoder.b1", HIDDEN, b);
+    decoders_put(v, "decoder.w2", HIDDEN * BITS, w2);
     return v;
 }
 
@@ -428,13 +323,13 @@ static double make_hills(const hills *h, double x, double code, size_t n,
         for (size_t k = 0; k < COPIES; k++)
             w2[i * COPIES + k] = i % 2 ? -1 : 1;
     }
-    *v = make(COPIES, options);
-    put(*v, "decoder.w1", h->hidden, w);
-    put(*v, "decoder.b1", h->hidden, h->b);
-    put(*v, "decoder.w2", h->hidden * COPIES, w2);
-    put(*v, "decoder.b2", COPIES, zero);
-    put(*v, "encoder.w2", h->hidden * 2, zero);
-    put(*v, "encoder.b2", 2, says);
+    *v = decoders_make(COPIES, options);
+    decoders_put(*v, "decoder.w1", h->hidden, w);
+    decoders_put(*v, "decoder.b1", h->hidden, h->b);
+    decoders_put(*v, "decoder.w2", h->hidden * COPIES, w2);
+    decoders_put(*v, "decoder.b2", COPIES, zero);
+    decoders_put(*v, "encoder.w2", h->hidden * 2, zero);
+    decoders_put(*v, "encoder.b2", 2, says);
     for (size_t i = 0; i < n * COPIES; i++)
         images[i] = (float)x;
     for (double at = -8; at < 8; at += 1e-3) {
@@ -521,7 +416,7 @@ START_TEST(a_climb_without_ground)
     double z[2] = {0.5, 1}, cov[4];
     float x[BITS] = {0};
     slivi_vae *v = make_bits(1);
-    put(v, "decoder.b1", HIDDEN, nan);
+    decoders_put(v, "decoder.b1", HIDDEN, nan);
     const slivi__peak p = climb(v, x, z, cov);
     ck_assert(p.top == -INFINITY && p.log_mass == -INFINITY && p.runs == 1);
     ck_assert(z[0] == 0.5 && z[1] == 1);
@@ -567,7 +462,7 @@ START_TEST(progress_memory_and_refusals)
         SLIVI_EINVAL);
     for (size_t i = 0; i < HIDDEN; i++)
         nan[i] = NAN;
-    put(v, "decoder.b1", HIDDEN, nan);
+    decoders_put(v, "decoder.b1", HIDDEN, nan);
     ck_assert_int_eq(
         slivi_vae_log_likelihood(v, x, 1, 50, 1, logp, NULL, NULL, NULL),
         SLIVI_ENONFINITE);

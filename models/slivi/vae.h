@@ -120,6 +120,20 @@ int slivi_vae_binarise(const slivi_vae *v, const float *x, size_t n,
 int slivi_vae_bound(slivi_vae *v, const float *x, size_t n, size_t k,
                     uint64_t stream, double *bound);
 
+/* The ELBO, E[log p(x, z)] + H(q(z|x)), of each image from `draws` >= latent + 2
+   draws of q, with the entropy of the normal law that has their covariance.
+   For a gaussian encoder that is the ELBO, on average.  For the others, whose
+   entropy is not known, it is no less than the ELBO, since of all laws with a
+   covariance the normal one has the largest entropy (Cover and Thomas 2006,
+   thm 8.6.5).  So log p(x) less this is the divergence KL(q(z|x) | p(z|x)) or,
+   of an encoder that is not gaussian, a part of it: nats that the encoder is
+   away from the posterior (the inference gap of Cremer, Li and Duvenaud 2018).
+   -infinity where draws lie in fewer dimensions.  progress as below.  A
+   Wasserstein auto-encoder is refused. */
+int slivi_vae_elbo(slivi_vae *v, const float *x, size_t n, size_t draws,
+                   uint64_t stream, double *elbo,
+                   int (*progress)(size_t done, void *ctx), void *ctx);
+
 /* log p(x) of n images by importance sampling with `draws` final draws each
    (slivi/importance.h): on average a lower bound.  Up to 64 dimensions the
    proposals lie at the modes of p(z|x) that climbs from the encoder's mean and
