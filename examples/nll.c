@@ -84,7 +84,7 @@ static int read_item(const char *item, size_t size, nll *out)
     return 0;
 }
 
-int nll_read(const args *a, nll *out)
+int nll_read(const args *a, int has_elbo, nll *out)
 {
     const char *text = args_text(a, "eval"), *item = text;
     const char *part = args_text(a, "eval-part");
@@ -98,8 +98,12 @@ int nll_read(const args *a, nll *out)
                                   "a list of is:N, ais:N, elbo:N and bdmc:N",
                                   text);
         if (!item[size])
-            return 0;
+            break;
     }
+    return has_elbo || !out->images[NLL_ELBO]
+               ? 0
+               : complain_usage("option eval: an encoder without noise has no "
+                                "ELBO");
 }
 
 /* Images that are evaluated at all, by one method or more. */
@@ -367,9 +371,11 @@ static int run_elbo(task *t, json_t *result)
     }
     for (size_t i = 0; i < n && !code; i++)
         elbo[i] = -t->nll[NLL_IS][i] - elbo[i];
-    if (!code && is)
-        record_moments(result, "inference_gap", "inference_gap_se",
-                       n < is ? n : is, elbo);
+    if (!code && is) {
+        const size_t both = n < is ? n : is;
+        record_moments(result, "inference_gap", "inference_gap_se", both, elbo);
+        record_size(result, "inference_gap_images", both);
+    }
     free(elbo);
     return code;
 }
@@ -440,7 +446,6 @@ static void record_means(const task *t, json_t *result)
     const enum nll_method first = asked[NLL_IS] ? NLL_IS : NLL_AIS;
     record_moments(result, "nll", "nll_se", asked[first], t->nll[first]);
     record_text(result, "eval_method", methods[first].name);
-    record_text(result, "eval_part", args_text(t->args, "eval-part"));
     record_size(result, "eval_images", asked[first]);
     if (asked[NLL_IS])
         record_size(result, "eval_draws", args_size(t->args, "eval-draws"));
@@ -486,7 +491,7 @@ static int write_images(const task *t, const experiment *e)
 static int replace_images(const task *t, const experiment *e)
 {
     char path[EXPERIMENT_PATH];
-    if (t->count)
+    if (t->what->images[NLL_IS] || t->what->images[NLL_AIS])
         return write_images(t, e);
     experiment_path(e, "nll.npy", path);
     unlink(path);
@@ -505,6 +510,8 @@ static int run(task *t, const experiment *e, json_t *result)
         code = tune(t);
     if (!code && asked[NLL_AIS])
         code = run_ais(t);
+    if (!code && t->count)
+        record_text(result, "eval_part", args_text(t->args, "eval-part"));
     if (!code && (asked[NLL_IS] || asked[NLL_AIS]))
         record_means(t, result);
     if (!code && (asked[NLL_AIS] || asked[NLL_BDMC]))

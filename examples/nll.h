@@ -38,8 +38,8 @@ extern const slivi_option nll_options[];
 /* What --list says about the word. */
 void nll_list(void);
 
-/* From the options. */
-int nll_read(const args *a, nll *out);
+/* From the options.  elbo:N needs an encoder with noise. */
+int nll_read(const args *a, int has_elbo, nll *out);
 /* There are as many images. */
 int nll_check(const nll *n, const data *d);
 

@@ -317,7 +317,8 @@ int run_open(run *r, const autoencoder *spec, args *a)
     *r = (run){.spec = spec, .args = a, .place.lock = -1, .metrics.file = -1};
     int status = goes_on ? open_old(r) : experiment_seed(a, &seed_from);
     if (!status)
-        status = nll_read(a, &r->eval);
+        status = nll_read(a, slivi_options_find(spec->model, "encoder") != NULL,
+                          &r->eval);
     if (!status)
         status = load_images(r);
     if (!status)

@@ -3,6 +3,7 @@
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #include "vae_inside.h"
 
+#include <float.h>
 #include <gsl/gsl_sf_psi.h>
 #include <math.h>
 #include <string.h>
@@ -61,34 +62,44 @@ static int draw(elbo *s, const float *x, size_t image, double *lp)
     return status;
 }
 
-static void covariance(elbo *s)
+/* z less its mean, and its covariance. */
+static int covariance(elbo *s)
 {
     const size_t n = s->draws, d = s->d;
     memset(s->mean, 0, d * sizeof *s->mean);
-    memset(s->cov, 0, d * d * sizeof *s->cov);
     for (size_t k = 0; k < n * d; k++)
         s->mean[k % d] += s->z[k] / (double)n;
     for (size_t k = 0; k < n * d; k++)
         s->z[k] -= s->mean[k % d];
-    for (size_t i = 0; i < n; i++)
-        for (size_t a = 0; a < d; a++)
-            for (size_t b = 0; b <= a; b++)
-                s->cov[a * d + b] += s->z[i * d + a] * s->z[i * d + b]
-                                     / (double)(n - 1);
+    int status = slivi__blas_enter();
+    if (status)
+        return status;
+    status = slivi__dgemm(s->v->pool, 1, 0, d, d, n, 1 / (double)(n - 1), s->z,
+                          d, s->z, d, 0, s->cov, d);
+    slivi__blas_leave();
+    return status;
 }
 
-/* Entropy of the normal law with the draws' covariance; -infinity where they
-   lie in fewer dimensions. */
-static double normal_entropy(elbo *s)
+/* Entropy of the normal law with the draws' covariance; -infinity where a
+   deviation, the others given, is within the rounding of z. */
+static int normal_entropy(elbo *s, double *h)
 {
     const size_t d = s->d;
-    double h = 0.5 * ((double)d * (1 + log_2pi) - s->log_det_bias);
-    covariance(s);
+    const double eps = s->v->precision == SLIVI_F32 ? (double)FLT_EPSILON
+                                                    : DBL_EPSILON;
+    int status = covariance(s);
+    if (status)
+        return status;
+    *h = 0.5 * ((double)d * (1 + log_2pi) - s->log_det_bias);
+    for (size_t a = 0; a < d; a++) /* of z as it was */
+        s->mean[a] = sqrt(s->mean[a] * s->mean[a] + s->cov[a * d + a]);
     if (slivi__cholesky(d, s->cov))
-        return -INFINITY;
-    for (size_t a = 0; a < d; a++)
-        h += log(s->cov[a * d + a]);
-    return h;
+        *h = -INFINITY;
+    for (size_t a = 0; a<d && * h> - INFINITY; a++) {
+        const double sd = s->cov[a * d + a];
+        *h = sd > 4 * eps * s->mean[a] ? *h + log(sd) : -INFINITY;
+    }
+    return 0;
 }
 
 static int prepare(elbo *s, uint64_t stream)
@@ -129,11 +140,19 @@ int slivi_vae_elbo(slivi_vae *v, const float *x, size_t n, size_t draws,
                              s.d + 2, draws);
     if (!status)
         status = prepare(&s, stream);
+    if (!status)
+        status = slivi__vae_check(v, x, n, v->is_bernoulli);
     for (size_t i = 0; i < n && !status; i++) {
-        double lp;
+        double lp, h;
         status = draw(&s, x + i * v->dim, i, &lp);
+        if (!status && !isfinite(lp))
+            status = slivi__fail(SLIVI_ENONFINITE,
+                                 "vae: log p(x, z) of image %zu is not finite",
+                                 i);
         if (!status)
-            out[i] = lp + normal_entropy(&s);
+            status = normal_entropy(&s, &h);
+        if (!status)
+            out[i] = lp + h;
         if (!status && progress && progress(i + 1, ctx))
             status = slivi__fail(SLIVI_ECALLBACK,
                                  "stopped after %zu of %zu images", i + 1, n);

@@ -108,7 +108,7 @@ static int make_residual(slivi_vae *v)
     int status = make_gaussian(v);
     if (status)
         return status;
-    v->residual = make_net(v, "residual", v->opt.latent, v->opt.latent, 1);
+    v->residual = make_net(v, "displacement", v->opt.latent, v->opt.latent, 1);
     return v->residual ? 0 : slivi__status();
 }
 
@@ -137,7 +137,8 @@ const slivi__vae_encoder slivi__vae_encoders[] = {
    to within a fraction of its width.  While it does not, it takes the error
    for width, -s is too small, and the encoder makes the posterior narrower
    still.  With context code the net is told the place: it learns the score of
-   t - t(x, 0) given z(x, 0), a shift of t by what x alone determines. */
+   t - t(x, 0), a shift of t by what x alone determines, given z(x, 0).  Of
+   images with one z(x, 0) it learns the score of all their draws together. */
 
 slivi__encoding slivi__vae_draw(const slivi_vae *v, slivi__vae_plan *p,
                                 ptrdiff_t rows, uint32_t stream)

@@ -322,8 +322,14 @@ test "$(value nll)/$(value elbo_images)/$(shape)" = "$nll/10/20, 5" ||
     complain "the ELBO's images are others"
 awk -v x="$(value inference_gap)" -v e="$(value elbo)" \
     'BEGIN { exit !(x > 0 && e < 0) }' || complain "no gap between ELBO and log p"
-evaluate elbo:10
+evaluate is:10,elbo:20
+test "$(value inference_gap_images)" = 10 || complain "a gap without log p"
+awk -v x="$(value inference_gap)" 'BEGIN { exit !(x > 0) }' ||
+    complain "a gap of images without log p"
+evaluate elbo:10 --eval-part validation
 test -z "$(value nll)$(value inference_gap)" || complain "an nll that was not asked for"
+test "$(value eval_part)" = validation || complain "elbo: no eval_part"
+test ! -e "$e/nll.npy" || complain "elbo: an nll.npy of nothing"
 # a signal while chains move
 "$vae" --eval-only --out "$e" --eval ais:150 --ais-steps led --threads 1 \
     --ais-temperatures 1000000 >"$folder/stdout" 2>"$folder/stderr" &

@@ -69,13 +69,14 @@ END_TEST
 START_TEST(elbo_of_the_posterior)
 {
     enum { D = 8 };
+    const char *const precision = _i ? "f32" : "f64";
     static linear m;
     static double w[(X + D) * D], l[D * D], one[D];
-    slivi_vae *gaussian = decoders_linear(&m, D, "f64");
+    slivi_vae *gaussian = decoders_linear(&m, D, precision);
     const char *const options[] = {"hidden",     "none",     "latent",  "8",
                                    "likelihood", "gaussian", "x-sd",    "0.5",
                                    "encoder",    "implicit", "threads", "1",
-                                   "precision",  "f64",      NULL};
+                                   "precision",  precision,  NULL};
     slivi_vae *v = decoders_make(X, options);
     decoders_put(v, "decoder.w1", D * X, m.w);
     decoders_put(v, "decoder.b1", X, m.b);
@@ -104,8 +105,7 @@ static int stop_at_2(size_t done, void *ctx)
 START_TEST(elbos_that_there_are_not)
 {
     static linear m;
-    static double w[X * 16];
-    double b[16], elbo[3] = {7, 7, 7};
+    double elbo[3] = {7, 7, 7};
     float x[3 * X];
     slivi_vae *v = decoders_linear(&m, 8, "f64"), *wae = slivi_wae_create(X);
     for (size_t i = 0; i < 3; i++)
@@ -118,13 +118,46 @@ START_TEST(elbos_that_there_are_not)
     ck_assert(elbo[0] != 7 && elbo[1] != 7 && elbo[2] == 7);
     ck_assert_int_eq(slivi_vae_elbo(wae, x, 3, 50, 1, elbo, NULL, NULL),
                      SLIVI_EUNSUPPORTED);
-    for (size_t i = 0; i < 16; i++)
-        b[i] = i < 8 ? 6 : -800; /* sigma is 0 */
-    decoders_put(v, "encoder.w1", X * 16, w);
-    decoders_put(v, "encoder.b1", 16, b);
-    ck_assert_int_eq(slivi_vae_elbo(v, x, 1, 50, 1, elbo, NULL, NULL), 0);
-    ck_assert(elbo[0] == -INFINITY);
+    x[X + 3] = NAN;
+    ck_assert_int_eq(slivi_vae_elbo(v, x, 3, 50, 1, elbo, NULL, NULL),
+                     SLIVI_ENONFINITE);
+    ck_assert_ptr_nonnull(strstr(slivi_errmsg(), "image 1"));
     slivi_vae_free(wae);
+    slivi_vae_free(v);
+}
+END_TEST
+
+/* No noise comes through; the means are such that sums round. */
+START_TEST(elbo_without_noise)
+{
+    static const size_t dims[] = {1, 2, 8};
+    static linear m;
+    static double w[X * 16];
+    const size_t d = dims[_i / 2];
+    double b[16], elbo;
+    slivi_vae *v = decoders_linear(&m, d, _i % 2 ? "f32" : "f64");
+    for (size_t j = 0; j < d; j++) {
+        b[j] = 6.1 + 0.7 * (double)j;
+        b[d + j] = -200; /* log sigma */
+    }
+    decoders_put(v, "encoder.w1", X * 2 * d, w);
+    decoders_put(v, "encoder.b1", 2 * d, b);
+    ck_assert_int_eq(slivi_vae_elbo(v, m.x, 1, 500, 1, &elbo, NULL, NULL), 0);
+    ck_assert(elbo == -INFINITY);
+    slivi_vae_free(v);
+}
+END_TEST
+
+START_TEST(streams_are_other_draws)
+{
+    static linear m;
+    double elbo[3];
+    slivi_vae *v = decoders_linear(&m, 8, "f32");
+    for (int k = 0; k < 3; k++)
+        ck_assert_int_eq(
+            slivi_vae_elbo(v, m.x, 1, 50, k == 1 ? 5 : 4, elbo + k, NULL, NULL),
+            0);
+    ck_assert(elbo[0] == elbo[2] && elbo[0] != elbo[1]);
     slivi_vae_free(v);
 }
 END_TEST
@@ -134,8 +167,10 @@ Suite *slivi_suite_vae_elbo(void)
     Suite *s = suite_create("vae_elbo");
     TCase *c = tcase_create("elbo");
     tcase_add_loop_test(c, elbo_of_a_gaussian_encoder, 0, 6);
-    tcase_add_test(c, elbo_of_the_posterior);
+    tcase_add_loop_test(c, elbo_of_the_posterior, 0, 2);
     tcase_add_test(c, elbos_that_there_are_not);
+    tcase_add_loop_test(c, elbo_without_noise, 0, 6);
+    tcase_add_test(c, streams_are_other_draws);
     suite_add_tcase(s, c);
     return s;
 }

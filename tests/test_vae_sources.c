@@ -84,7 +84,7 @@ static draw encode(const slivi_vae *v, const double *theta, const float *x,
     memcpy(in + X, e, Z * sizeof *e);
     affine(v->params, theta, "encoder", in, out);
     if (v->residual)
-        affine(v->params, theta, "residual", in, r);
+        affine(v->params, theta, "displacement", in, r);
     const int placed = v->residual || v->family->is_gaussian;
     for (size_t j = 0; j < Z; j++) {
         d.t[j] = e[j] + tanh(r[j]);
@@ -287,6 +287,10 @@ static const struct {
      0,
      net_scores,
      pushed},
+    {{"entropy", "ssm-vr", "encoder", "gaussian", "context", "code", NULL},
+     0,
+     net_scores,
+     pushed},
     {{"entropy", "stein", NULL}, 0, kernel_scores, pushed},
     {{"entropy", "ssge", "encoder", "gaussian", NULL},
      0,
@@ -306,7 +310,7 @@ static const struct {
      NULL,
      discrepant},
 };
-enum { WEIGHTED = 6, CASES = sizeof cases / sizeof *cases };
+enum { WEIGHTED = 7, CASES = sizeof cases / sizeof *cases };
 
 static const char *const affine_nets[] = {
     "hidden",    "none",     "latent", "2",         "likelihood",

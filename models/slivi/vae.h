@@ -30,8 +30,10 @@
    What the score net is given beside a draw is option "context": the image, as
    in the paper, or its code, the encoder's z without noise.  Then the draw is
    measured from where it is without noise, which spares the net the search for
-   the place of a posterior that may be narrow.  Learning option "warmup" does
-   not hold for the score net, which would lag behind.
+   the place of a posterior that may be narrow; it then knows no more of an image
+   than the code, so that the score is exact where that determines the shape of
+   q(z|x).  Where there is no score net the option has no effect.  Learning
+   option "warmup" does not hold for the score net, which would lag behind.
 
    In a step each image has `particles` draws of z.  All are in the prior's and
    the entropy's term and train the score net (each has a slice of its own);
@@ -78,8 +80,9 @@ typedef struct slivi_vae_losses {
     double reconstruction; /* -E log p(x|z), nats for each image */
     double prior;          /* closed, iwae: KL(q|p); else -E log p(z) */
     double score;          /* objective of the score net; NaN without one */
-    double stein;          /* E[s(z|x)'z] + latent (residual: of t): 0 for the
-                              exact score; NaN where there is no score */
+    double stein;          /* E[s(z|x)'z] + latent (residual: of t; context
+                              code: of that from where it is without noise):
+                              0 for the exact score; NaN where there is none */
     double norm;           /* of the encoder's and decoder's gradient */
 } slivi_vae_losses;
 
@@ -125,11 +128,13 @@ int slivi_vae_bound(slivi_vae *v, const float *x, size_t n, size_t k,
    For a gaussian encoder that is the ELBO, on average.  For the others, whose
    entropy is not known, it is no less than the ELBO, since of all laws with a
    covariance the normal one has the largest entropy (Cover and Thomas 2006,
-   thm 8.6.5).  So log p(x) less this is the divergence KL(q(z|x) | p(z|x)) or,
+   thm 8.6.5); what few draws do to the covariance's determinant is taken off as
+   for a normal law, so take many more than latent.  So log p(x) less this is the divergence KL(q(z|x) | p(z|x)) or,
    of an encoder that is not gaussian, a part of it: nats that the encoder is
    away from the posterior (the inference gap of Cremer, Li and Duvenaud 2018).
-   -infinity where draws lie in fewer dimensions.  progress as below.  A
-   Wasserstein auto-encoder is refused. */
+   -infinity where the draws lie in fewer dimensions, to rounding.  x as for
+   log_likelihood, and so are progress and an image's draws.  SLIVI_ENONFINITE
+   names an image without log p(x, z).  A Wasserstein auto-encoder is refused. */
 int slivi_vae_elbo(slivi_vae *v, const float *x, size_t n, size_t draws,
                    uint64_t stream, double *elbo,
                    int (*progress)(size_t done, void *ctx), void *ctx);
