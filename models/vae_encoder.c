@@ -136,20 +136,21 @@ const slivi__vae_encoder slivi__vae_encoders[] = {
    A posterior is often narrow, and a score net of x must find its place from x
    to within a fraction of its width.  While it does not, it takes the error
    for width, -s is too small, and the encoder makes the posterior narrower
-   still.  With context code the net is told the place: it learns the score of
-   t - t(x, 0), a shift of t by what x alone determines, given z(x, 0).  Of
-   images with one z(x, 0) it learns the score of all their draws together. */
+   still.  With contexts code and both the net is told the place: it learns the
+   score of t - t(x, 0), a shift of t by what x alone determines.  With code it
+   is given z(x, 0) in place of x, and of images with one z(x, 0) it learns the
+   score of all their draws together. */
 
 slivi__encoding slivi__vae_draw(const slivi_vae *v, slivi__vae_plan *p,
                                 ptrdiff_t rows, uint32_t stream)
 {
     slivi__encoding e = v->family->encode(v, p, rows, stream);
     e.context = p->x;
-    if (!v->is_coded)
+    if (!v->is_centred)
         return e;
     slivi__encoding still = v->family->encode(v, p, SLIVI_ROWS,
                                               SLIVI__VAE_STILL);
-    e.context = still.z;
+    e.context = v->is_coded ? still.z : p->x;
     e.t = slivi_sub(p->g, e.t, slivi_stop_gradient(p->g, still.t));
     return e;
 }

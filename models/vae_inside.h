@@ -111,7 +111,8 @@ struct slivi_vae {
     slivi_learning learning;
     /* made by slivi_vae_ready */
     int ready, is_bernoulli;
-    int is_coded; /* the score net's context is the code */
+    int is_coded, is_centred; /* a score net that is given the code alone;
+                                 draws less where they are without noise */
     const slivi__vae_encoder *family;
     enum slivi__vae_source source;
     enum slivi_precision precision;

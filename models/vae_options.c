@@ -18,7 +18,7 @@ static const char *const binarisations[] = {"dynamic", "none", NULL};
 static const char *const laws[] = {"normal", "rademacher", "sphere", NULL};
 static const char *const bases[] = {"none", "gaussian", "standard", NULL};
 static const char *const marginal_bases[] = {"none", "standard", NULL};
-static const char *const contexts[] = {"image", "code", NULL};
+static const char *const contexts[] = {"image", "code", "both", NULL};
 static const char *const precisions[] = {"f32", "f64", NULL};
 
 #define AT(field) offsetof(slivi__vae_options, field)
@@ -83,7 +83,7 @@ const slivi_option slivi_vae_options[] = {
     {"base", SLIVI_OPTION_NAME, AT(base), 0, 0, "none", bases,
      "known part of the score that the score net corrects"},
     {"context", SLIVI_OPTION_NAME, AT(context), 0, 0, "image", contexts,
-     "what the score net is given of an image: all, or its code"},
+     "what the score net is given: the image, its code, or both"},
     {"particles", SLIVI_OPTION_SIZE, AT(particles), 1, 4096, "1", NULL,
      "draws of z for each image in a step"},
     {"decoded", SLIVI_OPTION_SIZE, AT(decoded), 1, 4096, "1", NULL,
@@ -246,8 +246,9 @@ int slivi__vae_settle(slivi_vae *v)
 {
     v->family = family_of(v);
     v->source = source_of(v->opt.entropy);
-    v->is_coded = v->source == SLIVI__VAE_NET
-                  && !strcmp(v->opt.context, "code");
+    v->is_coded = !strcmp(v->opt.context, "code");
+    v->is_centred = v->source == SLIVI__VAE_NET && !v->kind->is_wasserstein
+                    && strcmp(v->opt.context, "image") != 0;
     v->is_bernoulli = !strcmp(v->opt.likelihood, "bernoulli");
     v->precision = strcmp(v->opt.precision, "f64") ? SLIVI_F32 : SLIVI_F64;
     v->entry = v->precision == SLIVI_F32 ? sizeof(float) : sizeof(double);

@@ -226,7 +226,7 @@ static void score_inputs(const slivi_vae *v, const double *theta,
     static const double still[Z] = {0};
     const draw d = encode(v, theta, x, e), at = encode(v, theta, x, still);
     for (size_t j = 0; j < Z; j++) {
-        in[j] = v->is_coded ? d.t[j] - at.t[j] : d.t[j];
+        in[j] = v->is_centred ? d.t[j] - at.t[j] : d.t[j];
         in[Z + j] = at.z[j];
     }
     for (size_t k = 0; k < X && !v->is_coded; k++)
@@ -283,6 +283,7 @@ static const struct {
 } cases[] = {
     {{"entropy", "ssm-vr", NULL}, 0, net_scores, pushed},
     {{"entropy", "dsm", "context", "code", NULL}, 0, net_scores, pushed},
+    {{"entropy", "ssm", "context", "both", NULL}, 0, net_scores, pushed},
     {{"entropy", "ssm", "encoder", "residual", "context", "code", NULL},
      0,
      net_scores,
@@ -310,7 +311,7 @@ static const struct {
      NULL,
      discrepant},
 };
-enum { WEIGHTED = 7, CASES = sizeof cases / sizeof *cases };
+enum { WEIGHTED = 8, CASES = sizeof cases / sizeof *cases };
 
 static const char *const affine_nets[] = {
     "hidden",    "none",     "latent", "2",         "likelihood",
@@ -405,6 +406,7 @@ END_TEST
 START_TEST(score_steps_take_every_draw)
 {
     enum { DRAWS = 3 };
+    static const char *const contexts[] = {"image", "code", "both"};
     const int residual = _i % 2;
     const char *const options[] = {
         "hidden",     "none",
@@ -418,7 +420,7 @@ START_TEST(score_steps_take_every_draw)
         "likelihood", "gaussian",
         "encoder",    residual ? "residual" : "implicit",
         "base",       residual ? "standard" : "none",
-        "context",    _i / 2 ? "code" : "image",
+        "context",    contexts[_i / 2],
         NULL};
     double theta[MOST], score[MOST], e[Z], u[Z], sum = 0;
     float x[N * X];
@@ -550,7 +552,7 @@ Suite *slivi_suite_vae_sources(void)
     tcase_set_timeout(c, 60);
     tcase_add_loop_test(c, gradients_are_those_of_the_loss, 0, CASES);
     tcase_add_test(c, reports_of_the_weighted_bound);
-    tcase_add_loop_test(c, score_steps_take_every_draw, 0, 4);
+    tcase_add_loop_test(c, score_steps_take_every_draw, 0, 6);
     tcase_add_test(c, exact_traces_of_several_draws);
     tcase_add_loop_test(c, codes_of_a_wae_follow_the_prior, 0, 5);
     suite_add_tcase(s, c);

@@ -45,6 +45,7 @@ static const char *const kinds[][10] = {
     {"encoder", "residual", "entropy", "ssm-vr", "base", "standard", NULL},
     {"encoder", "residual", "entropy", "sm", "context", "code", NULL},
     {"entropy", "ssm-vr", "context", "code", "particles", "2", NULL},
+    {"entropy", "ssm-vr", "context", "both", NULL},
     {"entropy", "sm", "particles", "3", "decoded", "2", NULL},
     {"entropy", "stein", "particles", "5", "decoded", "2", NULL},
     {"entropy", "ssge", "encoder", "residual", "particles", "4", NULL},

@@ -27,12 +27,16 @@
    The score of residual is that of t given x; the rest of its entropy, the sum
    of log sigma(x), is in closed form.
 
-   What the score net is given beside a draw is option "context": the image, as
-   in the paper, or its code, the encoder's z without noise.  Then the draw is
-   measured from where it is without noise, which spares the net the search for
-   the place of a posterior that may be narrow; it then knows no more of an image
-   than the code, so that the score is exact where that determines the shape of
-   q(z|x).  Where there is no score net the option has no effect.  Learning
+   What the score net is given beside a draw is option "context":
+
+     image   the image, as in the paper.  The net must find from it where the
+             posterior lies, which may be narrow
+     code    the encoder's z without noise, and the draw is measured from where
+             it is without noise.  The score is exact where the code determines
+             the shape of q(z|x)
+     both    the image, and the draw is measured like that
+
+   Where there is no score net the option has no effect.  Learning
    option "warmup" does not hold for the score net, which would lag behind.
 
    In a step each image has `particles` draws of z.  All are in the prior's and
@@ -81,7 +85,7 @@ typedef struct slivi_vae_losses {
     double prior;          /* closed, iwae: KL(q|p); else -E log p(z) */
     double score;          /* objective of the score net; NaN without one */
     double stein;          /* E[s(z|x)'z] + latent (residual: of t; context
-                              code: of that from where it is without noise):
+                              code, both: from where it is without noise):
                               0 for the exact score; NaN where there is none */
     double norm;           /* of the encoder's and decoder's gradient */
 } slivi_vae_losses;
