@@ -31,10 +31,11 @@
 
      image   the image, as in the paper.  The net must find from it where the
              posterior lies, which may be narrow
-     code    the encoder's z without noise, and the draw is measured from where
-             it is without noise.  The score is exact where the code determines
-             the shape of q(z|x)
-     both    the image, and the draw is measured like that
+     code    the code, which is the encoder's z at e = 0 (of residual, mu and
+             what tanh r(x, 0) adds), and the draw less where it is at e = 0.
+             The score can be exact where the code determines the shape of
+             q(z|x)
+     both    the image, and the draw less where it is at e = 0
 
    Where there is no score net the option has no effect.  Learning
    option "warmup" does not hold for the score net, which would lag behind.
@@ -85,7 +86,7 @@ typedef struct slivi_vae_losses {
     double prior;          /* closed, iwae: KL(q|p); else -E log p(z) */
     double score;          /* objective of the score net; NaN without one */
     double stein;          /* E[s(z|x)'z] + latent (residual: of t; context
-                              code, both: from where it is without noise):
+                              code, both: less where it is at e = 0):
                               0 for the exact score; NaN where there is none */
     double norm;           /* of the encoder's and decoder's gradient */
 } slivi_vae_losses;
@@ -136,9 +137,13 @@ int slivi_vae_bound(slivi_vae *v, const float *x, size_t n, size_t k,
    for a normal law, so take many more than latent.  So log p(x) less this is the divergence KL(q(z|x) | p(z|x)) or,
    of an encoder that is not gaussian, a part of it: nats that the encoder is
    away from the posterior (the inference gap of Cremer, Li and Duvenaud 2018).
-   -infinity where the draws lie in fewer dimensions, to rounding.  x as for
-   log_likelihood, and so are progress and an image's draws.  SLIVI_ENONFINITE
-   names an image without log p(x, z).  A Wasserstein auto-encoder is refused. */
+   -infinity where the draws lie in fewer dimensions, to rounding.
+   x is n x dim, 0 or 1 for bernoulli (other pixels are taken as they are), elbo
+   has n values.  An image's draws depend on its number in the call, and on no
+   other image.  progress, unless NULL, is called after each image, and nonzero
+   stops with SLIVI_ECALLBACK; only finished images' values are written.
+   SLIVI_EUNSUPPORTED: a Wasserstein auto-encoder; SLIVI_EINVAL: too few draws;
+   SLIVI_ENONFINITE names an image without a finite x or log p(x, z). */
 int slivi_vae_elbo(slivi_vae *v, const float *x, size_t n, size_t draws,
                    uint64_t stream, double *elbo,
                    int (*progress)(size_t done, void *ctx), void *ctx);
