@@ -292,8 +292,7 @@ START_TEST(options_that_do_not_fit_are_refused)
 }
 END_TEST
 
-/* Option "warmup" is the model's alone: a score net that starts slower than
-   the encoder loses it from sight. */
+/* Option "warmup" is the model's alone. */
 START_TEST(the_score_net_does_not_warm_up)
 {
     float x[128 * 50];

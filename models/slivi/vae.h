@@ -38,7 +38,7 @@
      both    the image, and the draw less where it is at e = 0
 
    Where there is no score net the option has no effect.  Learning
-   option "warmup" does not hold for the score net, which would lag behind.
+   option "warmup" does not hold for the score net, which follows the encoder.
 
    In a step each image has `particles` draws of z.  All are in the prior's and
    the entropy's term and train the score net (each has a slice of its own);
