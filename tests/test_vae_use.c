@@ -366,8 +366,10 @@ START_TEST(lack_of_memory_is_survived)
         slivi_vae *v = slivi_vae_create(50);
         if (v) {
             int bad = slivi_vae_set(v, "hidden", "5,5")
+                      || slivi_vae_set(v, "context", "both")
                       || slivi_vae_step(v, x, 128, NULL)
                       || slivi_vae_sample(v, 3, 0, out)
+                      || slivi_vae_elbo(v, x, 1, 20, 0, logp, NULL, NULL)
                       || slivi_vae_log_likelihood(v, x, 1, 100, 0, logp, NULL,
                                                   NULL, NULL);
             done = !bad;
