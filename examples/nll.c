@@ -53,8 +53,9 @@ static const struct {
     [NLL_IS] = {"is", "is:N", "importance sampling for N random images"},
     [NLL_AIS] = {"ais", "ais:N",
                  "annealed importance sampling for the first N of the same"},
-    [NLL_ELBO] = {"elbo", "elbo:N",
-                  "the encoder's ELBO for the first N of the same"},
+    [NLL_ELBO] =
+        {"elbo", "elbo:N",
+         "the ELBO, of encoders with noise, for the first N of the same"},
     [NLL_BDMC] = {"bdmc", "bdmc:N",
                   "AIS in both directions for N images of the model's own"},
 };

@@ -32,7 +32,7 @@ extern const slivi_option nll_options[];
     {                                                                          \
         "eval", ARGS_TEXT, "LIST", "is:100",                                   \
             "log-likelihood of random images: none, or a list of is:N, "       \
-            "ais:N, elbo:N and bdmc:N"                                         \
+            "ais:N, bdmc:N and, of encoders with noise, elbo:N"                \
     }
 
 /* What --list says about the word. */

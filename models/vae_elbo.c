@@ -93,12 +93,14 @@ static int normal_entropy(elbo *s, double *h)
     *h = 0.5 * ((double)d * (1 + log_2pi) - s->log_det_bias);
     for (size_t a = 0; a < d; a++) /* of z as it was */
         s->mean[a] = sqrt(s->mean[a] * s->mean[a] + s->cov[a * d + a]);
-    if (slivi__cholesky(d, s->cov))
-        *h = -INFINITY;
-    for (size_t a = 0; a<d && * h> - INFINITY; a++) {
+    int is_flat = slivi__cholesky(d, s->cov) != 0;
+    for (size_t a = 0; a < d && !is_flat; a++) {
         const double sd = s->cov[a * d + a];
-        *h = sd > 4 * eps * s->mean[a] ? *h + log(sd) : -INFINITY;
+        is_flat = !(sd > 4 * eps * s->mean[a]);
+        *h += log(sd);
     }
+    if (is_flat)
+        *h = -INFINITY;
     return 0;
 }
 

@@ -52,7 +52,7 @@ void decoders_put(slivi_vae *v, const char *name, size_t count,
 
 /* mean = P^-1 w (x - b) / sd^2, P = I + w w' / sd^2; log p(x) is the log joint
    there plus log (2 pi)^(d/2) |P|^(-1/2). */
-void decoders_solve(linear *m)
+void decoders_solve(decoders_model *m)
 {
     static double l[MOST * MOST];
     const size_t d = m->d;
@@ -83,7 +83,7 @@ void decoders_solve(linear *m)
     }
 }
 
-slivi_vae *decoders_linear(linear *m, size_t d, const char *precision)
+slivi_vae *decoders_linear(decoders_model *m, size_t d, const char *precision)
 {
     char latent[8];
     double z[MOST], e[X];

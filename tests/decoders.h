@@ -22,18 +22,18 @@ void decoders_put(slivi_vae *v, const char *name, size_t count,
                   const double *values);
 
 /* x = z w + b + sd e */
-typedef struct linear {
+typedef struct decoders_model {
     size_t d;
     double w[DECODERS_MOST * DECODERS_X], b[DECODERS_X], sd;
     float x[DECODERS_X];
     double precision[DECODERS_MOST * DECODERS_MOST],
         mean[DECODERS_MOST]; /* of p(z|x) */
     double log_p;
-} linear;
+} decoders_model;
 
 /* A gaussian encoder's vae with such a decoder from d dimensions of z. */
-slivi_vae *decoders_linear(linear *m, size_t d, const char *precision);
+slivi_vae *decoders_linear(decoders_model *m, size_t d, const char *precision);
 /* Its posterior and log p(x), which it has already; anew after a change. */
-void decoders_solve(linear *m);
+void decoders_solve(decoders_model *m);
 
 #endif

@@ -3,6 +3,7 @@
 
    Copyright (C) 2026 the slivi authors.  GPL-3.0-or-later, see COPYING. */
 #include "chains.h"
+#include "decoders.h"
 #include "slivi/random.h"
 #include "slivi/vae_ais.h"
 #include "suites.h"
@@ -16,17 +17,6 @@
 enum { X = 6, Z = 2, N = 300, MOST = 80 };
 
 static double logp[4096], se[4096], other[4096];
-
-static slivi_vae *make(size_t dim, const char *const *options)
-{
-    slivi_vae *v = slivi_vae_create(dim);
-    ck_assert_ptr_nonnull(v);
-    for (; *options; options += 2)
-        ck_assert_msg(!slivi_vae_set(v, options[0], options[1]), "%s",
-                      slivi_errmsg());
-    ck_assert_msg(!slivi_vae_ready(v), "%s", slivi_errmsg());
-    return v;
-}
 
 /* K step sizes of eps; the first is none. */
 static slivi_ais with(size_t chains, size_t temperatures, double eps)
@@ -112,7 +102,7 @@ static slivi_vae *linear(const char *sd, decoder *m)
         "gaussian",  "precision", "f64",    "threads", "1",
         "optimizer", "adam",      "rate",   "0.02",    "average",
         "0.95",      "x-sd",      sd,       NULL};
-    slivi_vae *v = make(X, options);
+    slivi_vae *v = decoders_make(X, options);
     for (int k = 0; k < 120; k++)
         ck_assert_int_eq(
             slivi_vae_step(v, images() + (size_t)(k % 2) * 128 * X, 128, NULL),
@@ -355,7 +345,7 @@ static slivi_vae *bits(const char *latent, int steps)
         "rate",   "0.02",     "seed",    "3",    "average",   "0.9",
         "base",   "gaussian", "threads", "1",    NULL};
     static float x[128 * X];
-    slivi_vae *v = make(X, options);
+    slivi_vae *v = decoders_make(X, options);
     slivi_address at = {.seed = 6, .stream = 60};
     slivi_draw_f32(slivi_law_uniform, &at, 128, X, x);
     for (size_t i = 0; i < 128 * X; i++) /* two kinds of images */

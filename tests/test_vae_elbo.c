@@ -36,7 +36,7 @@ static double elbo_of(slivi_vae *v, const float *x, size_t images, size_t draws)
 START_TEST(elbo_of_a_gaussian_encoder)
 {
     static const size_t dims[] = {1, 8, 32};
-    static linear m;
+    static decoders_model m;
     static double w[X * 2 * MOST], l[MOST * MOST];
     double b[2 * MOST], kl = 0;
     const size_t d = dims[_i / 2], draws = _i % 2 ? d + 6 : 2000;
@@ -70,7 +70,7 @@ START_TEST(elbo_of_the_posterior)
 {
     enum { D = 8 };
     const char *const precision = _i ? "f32" : "f64";
-    static linear m;
+    static decoders_model m;
     static double w[(X + D) * D], l[D * D], one[D];
     slivi_vae *gaussian = decoders_linear(&m, D, precision);
     const char *const options[] = {"hidden",     "none",     "latent",  "8",
@@ -104,7 +104,7 @@ static int stop_at_2(size_t done, void *ctx)
 
 START_TEST(elbos_that_there_are_not)
 {
-    static linear m;
+    static decoders_model m;
     double elbo[3] = {7, 7, 7};
     float x[3 * X];
     slivi_vae *v = decoders_linear(&m, 8, "f64"), *wae = slivi_wae_create(X);
@@ -131,7 +131,7 @@ END_TEST
 START_TEST(elbo_without_noise)
 {
     static const size_t dims[] = {1, 2, 8};
-    static linear m;
+    static decoders_model m;
     static double w[X * 16];
     const size_t d = dims[_i / 2];
     double b[16], elbo;
@@ -150,7 +150,7 @@ END_TEST
 
 START_TEST(streams_are_other_draws)
 {
-    static linear m;
+    static decoders_model m;
     double elbo[3];
     slivi_vae *v = decoders_linear(&m, 8, "f32");
     for (int k = 0; k < 3; k++)

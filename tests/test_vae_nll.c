@@ -47,7 +47,7 @@ static slivi__peak climb(slivi_vae *v, const float *x, double *z, double *cov)
 START_TEST(modes_of_a_linear_decoder)
 {
     static const size_t dims[] = {1, 8, 32};
-    static linear m;
+    static decoders_model m;
     static double cov[MOST * MOST];
     const size_t d = dims[_i / 2];
     slivi_vae *v = decoders_linear(&m, d, _i % 2 ? "f32" : "f64");
@@ -81,7 +81,7 @@ START_TEST(log_p_of_a_linear_decoder)
         size_t d;
         double least; /* of the draws are effective */
     } want[] = {{1, 0.85}, {8, 0.65}, {32, 0.3}, {65, 0}};
-    static linear m;
+    static decoders_model m;
     static float x[IMAGES * X];
     double logp[IMAGES], se[IMAGES], sum = 0;
     slivi_vae *v = decoders_linear(&m, want[_i].d, "f32");
@@ -112,7 +112,7 @@ END_TEST
 /* An encoder whose draws coincide, far from the mode. */
 START_TEST(an_encoder_without_spread)
 {
-    static linear m;
+    static decoders_model m;
     static double w[X * 16];
     double b[16], logp[3], se[3];
     float x[3 * X];

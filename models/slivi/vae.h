@@ -37,8 +37,8 @@
              q(z|x)
      both    the image, and the draw less where it is at e = 0
 
-   Where there is no score net the option has no effect.  Learning
-   option "warmup" does not hold for the score net, which follows the encoder.
+   Where there is no score net the option has no effect.  Learning option
+   "warmup" does not hold for the score net, which follows the encoder.
 
    In a step each image has `particles` draws of z.  All are in the prior's and
    the entropy's term and train the score net (each has a slice of its own);
@@ -134,9 +134,10 @@ int slivi_vae_bound(slivi_vae *v, const float *x, size_t n, size_t k,
    entropy is not known, it is no less than the ELBO, since of all laws with a
    covariance the normal one has the largest entropy (Cover and Thomas 2006,
    thm 8.6.5); what few draws do to the covariance's determinant is taken off as
-   for a normal law, so take many more than latent.  So log p(x) less this is the divergence KL(q(z|x) | p(z|x)) or,
-   of an encoder that is not gaussian, a part of it: nats that the encoder is
-   away from the posterior (the inference gap of Cremer, Li and Duvenaud 2018).
+   for a normal law, so take many more than latent.
+   log p(x) less this is the divergence KL(q(z|x) | p(z|x)) or, of an encoder
+   that is not gaussian, a part of it: nats that the encoder is away from the
+   posterior (the inference gap of Cremer, Li and Duvenaud 2018).
    -infinity where the draws lie in fewer dimensions, to rounding.
    x is n x dim, 0 or 1 for bernoulli (other pixels are taken as they are), elbo
    has n values.  An image's draws depend on its number in the call, and on no
